@@ -1,0 +1,14 @@
+import { VhdvaultError } from './errors.ts';
+
+/** The last option of every public async function. */
+export interface Cancellable {
+  signal?: AbortSignal;
+}
+
+/** Throws CANCELLED when the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    const reason = signal.reason as { message?: string } | undefined;
+    throw new VhdvaultError('CANCELLED', `cancelled${reason?.message ? `: ${reason.message}` : ''}`);
+  }
+}

@@ -1,0 +1,12 @@
+/** One thing that a check noticed. Checks return findings; they do not throw. */
+export interface Finding {
+  severity: 'info' | 'warning' | 'damage';
+  /** A stable word for programs, as `VHD_FOOTER_COPY_USED`. */
+  code: string;
+  /** What is so, with the values. */
+  what: string;
+  /** File, object or byte offset. */
+  where: string;
+  /** What to do about it; empty where nothing needs doing. */
+  cure: string;
+}
