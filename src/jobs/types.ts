@@ -127,10 +127,14 @@ export interface ItemsResult {
 }
 
 export interface ShowResult {
-  point: PointSummary & {
+  point: Omit<PointSummary, 'disks'> & {
     sequence: number;
     bootDisk: string;
     tool: string;
+    /** Why this type and this base. */
+    reason: string;
+    tags: string[];
+    note: string;
     started: string;
     seconds: number;
     disks: {

@@ -1,0 +1,49 @@
+import { equalBytes, fromHex } from '../base/hex.ts';
+import type { ChecksumTable } from '../cache/checksum-table.ts';
+import { ID_BYTES, isZeroId, LEVELS, mapShape, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
+import type { PointBlocks } from '../point/point-blocks.ts';
+import type { BlockHasher } from '../vault/block-ids.ts';
+
+/** The ids of the leaf pages of a disk of the base point, and where the pages above them came from. */
+export interface BaseMap {
+  leafIds: Uint8Array;
+  fromTable: number;
+  fromVault: number;
+}
+
+/**
+ * Descends from the root to the leaves' ids. A page of the checksum table is used only when its recomputed id is the
+ * one that the page above it tells; any other is fetched from the vault (P5).
+ */
+export async function readBaseMap(options: {
+  size: number;
+  blockSize: number;
+  /** Hex. */
+  root: string;
+  table: ChecksumTable | undefined;
+  blocks: PointBlocks;
+  hasher: BlockHasher;
+}): Promise<BaseMap> {
+  const { size, blockSize, table, blocks, hasher } = options;
+  const shape = mapShape(size, blockSize);
+  const map: BaseMap = { leafIds: fromHex(options.root), fromTable: 0, fromVault: 0 };
+  const readPage = async (level: number, n: number, id: Uint8Array): Promise<Uint8Array> => {
+    const page = new Uint8Array(PAGE_BYTES);
+    if (isZeroId(id)) return page;
+    if ((await table?.readPage(level, n, page)) && equalBytes(hasher.page(page), id)) {
+      map.fromTable++;
+      return page;
+    }
+    map.fromVault++;
+    return blocks.readPage(id);
+  };
+  for (let level = LEVELS - 1; level > 0; level--) {
+    const below = new Uint8Array((shape.pages[level - 1] as number) * ID_BYTES);
+    for (let n = 0; n < (shape.pages[level] as number); n++) {
+      const page = await readPage(level, n, map.leafIds.slice(n * ID_BYTES, (n + 1) * ID_BYTES));
+      below.set(page.subarray(0, Math.min(PAGE_BYTES, below.byteLength - n * PAGE_BYTES)), n * PAGE_IDS * ID_BYTES);
+    }
+    map.leafIds = below;
+  }
+  return map;
+}

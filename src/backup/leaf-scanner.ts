@@ -1,0 +1,175 @@
+import { equalBytes } from '../base/hex.ts';
+import { MIB } from '../base/units.ts';
+import type { ChecksumTable } from '../cache/checksum-table.ts';
+import { ID_BYTES, isZeroId, isZeroPage, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
+import type { Disk } from '../disk/disk.ts';
+import type { PointBlocks } from '../point/point-blocks.ts';
+import type { BlockHasher } from '../vault/block-ids.ts';
+import type { BlockStore } from './block-store.ts';
+import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
+import type { ScanDisk } from './scan-task.ts';
+
+/** Bytes per read: large enough that a call costs nothing, small enough for two per worker. */
+const CHUNK: number = 4 * MIB;
+
+export interface LeafScannerOptions {
+  memory: ScanMemory;
+  row: { worker: number; disk: number };
+  disk: Disk;
+  facts: ScanDisk;
+  table: ChecksumTable;
+  baseTable: ChecksumTable | undefined;
+  baseBlocks: PointBlocks;
+  blocks: BlockStore;
+  hasher: BlockHasher;
+  blockSize: number;
+  buffers: Buffer[];
+}
+
+/** A run of blocks to read at once. */
+interface Run {
+  first: number;
+  blocks: number;
+}
+
+const zeros = Buffer.alloc(CHUNK);
+
+/** Two buffers per worker: one is worked on while the other is read. */
+export function scanBuffers(): Buffer[] {
+  return [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+}
+
+/** Scans one leaf page of a disk (256 blocks): what is allocated is read, hashed, compared with the base, stored. */
+export class LeafScanner {
+  readonly #options: LeafScannerOptions;
+
+  constructor(options: LeafScannerOptions) {
+    this.#options = options;
+  }
+
+  /** True when anything was read from the source. */
+  async scan(leaf: number): Promise<boolean> {
+    const { memory, row, table, hasher, blockSize, facts } = this.#options;
+    const base = await this.#basePage(leaf);
+    const page = new Uint8Array(PAGE_BYTES);
+    const runs = await this.#runs(leaf);
+    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));
+    this.#countVanished(leaf, runs, base);
+    if (!isZeroPage(page)) {
+      (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
+      await table.writePage(0, leaf, page);
+    }
+    const start = leaf * PAGE_IDS * blockSize;
+    this.#count('done', Math.min(facts.size - start, PAGE_IDS * blockSize));
+    return runs.length > 0;
+  }
+
+  /** The base's ids for this leaf: from the checksum table if the page's id is right, else from the vault. */
+  async #basePage(leaf: number): Promise<Uint8Array> {
+    const { memory, row, baseTable, baseBlocks, hasher } = this.#options;
+    const page = new Uint8Array(PAGE_BYTES);
+    const ids = memory.base[row.disk] as Uint8Array;
+    if ((leaf + 1) * ID_BYTES > ids.byteLength || isZeroId(ids, leaf)) return page;
+    const id = ids.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
+    if ((await baseTable?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return page;
+    return baseBlocks.readPage(id);
+  }
+
+  /** Which blocks of the leaf hold data, in runs of at most CHUNK bytes. */
+  async #runs(leaf: number): Promise<Run[]> {
+    const { disk, blockSize, facts } = this.#options;
+    const start = leaf * PAGE_IDS * blockSize;
+    const runs: Run[] = [];
+    const most = Math.max(1, Math.floor(CHUNK / blockSize));
+    let next = 0;
+    for await (const { offset, length, kind } of disk.extents(
+      start,
+      Math.min(PAGE_IDS * blockSize, facts.size - start),
+    )) {
+      if (kind === 'zero') continue;
+      const end = Math.ceil((offset + length) / blockSize);
+      for (let block = Math.max(next, Math.floor(offset / blockSize)); block < end; block++) {
+        const run = runs.at(-1);
+        if (run && run.first + run.blocks === block && run.blocks < most) run.blocks++;
+        else runs.push({ first: block, blocks: 1 });
+        next = block + 1;
+      }
+    }
+    return runs;
+  }
+
+  /** Reads run by run, the next one while this one is worked on. */
+  async #readRuns(runs: readonly Run[], work: (block: number, raw: Buffer) => Promise<void>): Promise<void> {
+    const { blockSize } = this.#options;
+    let ahead = runs[0] ? this.#read(runs[0], 0) : undefined;
+    try {
+      for (const [n, run] of runs.entries()) {
+        const buffer = await (ahead as Promise<Buffer>);
+        const following = runs[n + 1];
+        ahead = following && this.#read(following, (n + 1) % 2);
+        for (let k = 0; k < run.blocks; k++)
+          await work(run.first + k, buffer.subarray(k * blockSize, (k + 1) * blockSize));
+      }
+    } finally {
+      await ahead?.catch(() => undefined);
+    }
+  }
+
+  /** The last block of a disk may be short: it is padded with zeros. */
+  async #read(run: Run, turn: number): Promise<Buffer> {
+    const { disk, blockSize, facts, buffers } = this.#options;
+    const length = run.blocks * blockSize;
+    const buffer = buffers[turn] as Buffer;
+    const inside = Math.min(length, facts.size - run.first * blockSize);
+    if (inside < length) buffer.fill(0, inside, length);
+    await disk.read(run.first * blockSize, buffer.subarray(0, inside));
+    this.#count('readBytes', inside);
+    this.#count('readBlocks', run.blocks);
+    return buffer.subarray(0, length);
+  }
+
+  async #scanBlock(block: number, raw: Buffer, page: Uint8Array, base: Uint8Array): Promise<void> {
+    const { hasher, blocks, blockSize } = this.#options;
+    const at = (block % PAGE_IDS) * ID_BYTES;
+    const isZero = raw.compare(zeros, 0, blockSize) === 0;
+    const baseId = base.subarray(at, at + ID_BYTES);
+    if (isZero) {
+      if (!isZeroId(baseId)) this.#changed(block);
+      return;
+    }
+    const id = hasher.data(raw);
+    page.set(id, at);
+    if (equalBytes(id, baseId)) return;
+    this.#changed(block);
+    const stored = await blocks.put(id, raw);
+    if (stored === 0) return;
+    this.#count('storedBytes', stored);
+    this.#count('storedBlocks', 1);
+  }
+
+  /** Blocks of the base that are not allocated any more became zeros. */
+  #countVanished(leaf: number, runs: readonly Run[], base: Uint8Array): void {
+    if (isZeroPage(base)) return;
+    const read = new Set(
+      runs.flatMap(({ first, blocks }) => Array.from({ length: blocks }, (_, n) => (first + n) % PAGE_IDS)),
+    );
+    const { facts, blockSize } = this.#options;
+    const blocks = Math.min(PAGE_IDS, Math.ceil(facts.size / blockSize) - leaf * PAGE_IDS);
+    for (let n = 0; n < blocks; n++) if (!read.has(n) && !isZeroId(base, n)) this.#changed(leaf * PAGE_IDS + n);
+  }
+
+  #changed(block: number): void {
+    const { memory, row, facts, blockSize } = this.#options;
+    const start = block * blockSize;
+    this.#count('changedBlocks', 1);
+    this.#count('changedBytes', Math.min(blockSize, facts.size - start));
+    const last = Math.ceil((Math.min(start + blockSize, facts.size) / facts.size) * STRIP) - 1;
+    for (let slice = Math.floor((start / facts.size) * STRIP); slice <= last; slice++) {
+      Atomics.add(memory.strips, row.disk * STRIP + slice, 1);
+    }
+  }
+
+  #count(field: Field, by: number): void {
+    count(this.#options.memory, this.#options.row, field, by);
+  }
+}

@@ -1,0 +1,148 @@
+import { VhdvaultError } from '../base/errors.ts';
+import { type ChecksumTable, openTable } from '../cache/checksum-table.ts';
+import { openIndex } from '../cache/index-cache.ts';
+import { mapShape } from '../disk/block-map.ts';
+import type { Disk, Generation } from '../disk/disk.ts';
+import { PointBlocks } from '../point/point-blocks.ts';
+import { createBlockHasher } from '../vault/block-ids.ts';
+import { openSegmentIndex } from '../vault/block-index.ts';
+import { openStore } from '../vault/open-store.ts';
+import { BlockStore } from './block-store.ts';
+import { Claims } from './claims.ts';
+import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
+import { JOB, JOB_CLOSED, JOB_OPEN, JOB_WANTED, NEXT, type ScanMemory, STOP } from './scan-memory.ts';
+import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-task.ts';
+
+/**
+ * One worker's share of a scan: takes leaf pages of all disks from the common queue until none is left, reads, hashes
+ * and stores what the vault lacks. Ends early, with CANCELLED, when the stop word is set; sets it when it fails.
+ * @throws SOURCE_CHANGED, NO_SPACE, IO, VHD_*
+ */
+export async function scan(input: ScanInput, tools: ScanTools): Promise<void> {
+  const { memory } = input;
+  try {
+    await scanAll(input, tools);
+  } catch (error) {
+    Atomics.store(memory.control, STOP, 1);
+    throw error;
+  }
+}
+
+async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<void> {
+  const { memory, keys, blockSize, codec, job, folder, worker } = input;
+  const store = openStore(input.store);
+  await using index = await openIndex(input.index, store, keys);
+  const fallback = () => openSegmentIndex(store, keys, input.index.segments);
+  await using baseBlocks = new PointBlocks({
+    store,
+    keys,
+    blockSize,
+    index: await openIndex(input.index, store, keys),
+    fallback,
+  });
+  const beforePublish = () => jobIsOpen(memory);
+  await using blocks = new BlockStore({
+    claims: new Claims(memory.claims),
+    overlay: input.overlay,
+    index,
+    writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
+  });
+  const hasher = createBlockHasher(keys);
+  const buffers = scanBuffers();
+  await using disks = new OpenDisks(input, openDisk);
+  for (let n = take(memory); n < memory.disks.length; n = take(memory)) {
+    const number = memory.disks[n] as number;
+    const { disk, table, baseTable, facts } = await disks.open(number);
+    const row = { worker, disk: number };
+    const scanner = new LeafScanner({
+      memory,
+      row,
+      disk,
+      facts,
+      table,
+      baseTable,
+      baseBlocks,
+      blocks,
+      hasher,
+      blockSize,
+      buffers,
+    });
+    if (await scanner.scan(memory.leaves[n] as number)) await checkUnchanged(disk, facts);
+  }
+  stopIfAsked(memory);
+  await blocks.finish();
+}
+
+/** The disks and tables that this worker has opened so far. */
+class OpenDisks implements AsyncDisposable {
+  readonly #input: ScanInput;
+  readonly #openDisk: OpenDisk;
+  readonly #open = new Map<
+    number,
+    { disk: Disk; table: ChecksumTable; baseTable: ChecksumTable | undefined; facts: ScanDisk }
+  >();
+
+  constructor(input: ScanInput, openDisk: OpenDisk) {
+    this.#input = input;
+    this.#openDisk = openDisk;
+  }
+
+  async open(
+    number: number,
+  ): Promise<{ disk: Disk; table: ChecksumTable; baseTable: ChecksumTable | undefined; facts: ScanDisk }> {
+    const known = this.#open.get(number);
+    if (known) return known;
+    const facts = this.#input.disks[number] as ScanDisk;
+    const { blockSize } = this.#input;
+    const disk = await this.#openDisk(facts.address);
+    const table = (await openTable(facts.table, mapShape(facts.size, blockSize))) as ChecksumTable;
+    const baseTable = facts.base ? await openTable(facts.base.table, mapShape(facts.base.size, blockSize)) : undefined;
+    const opened = { disk, table, baseTable, facts };
+    this.#open.set(number, opened);
+    await checkUnchanged(disk, facts);
+    return opened;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { disk, table, baseTable } of this.#open.values()) {
+      await disk[Symbol.asyncDispose]();
+      await table[Symbol.asyncDispose]();
+      await baseTable?.[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function take(memory: ScanMemory): number {
+  stopIfAsked(memory);
+  return Atomics.add(memory.control, NEXT, 1);
+}
+
+function stopIfAsked(memory: ScanMemory): void {
+  if (Atomics.load(memory.control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
+}
+
+/** Asks the main thread to open the job in the log, once, and waits until it has (J1). */
+async function jobIsOpen({ control }: ScanMemory): Promise<void> {
+  if (Atomics.compareExchange(control, JOB, JOB_CLOSED, JOB_WANTED) === JOB_CLOSED) Atomics.notify(control, JOB);
+  if (Atomics.load(control, JOB) === JOB_WANTED) await Atomics.waitAsync(control, JOB, JOB_WANTED).value;
+  if (Atomics.load(control, JOB) !== JOB_OPEN)
+    throw new VhdvaultError('CANCELLED', 'cancelled: the job was not opened');
+}
+
+/**
+ * Every file of the chain must still be the one that the run began with, bytes and all (S1).
+ * @throws SOURCE_CHANGED
+ */
+export async function checkUnchanged(
+  disk: Disk,
+  facts: { name: string; generation: readonly Generation[] },
+): Promise<void> {
+  const now = await disk.generation();
+  const changed = facts.generation.findIndex(({ path, stamp }, n) => now[n]?.path !== path || now[n]?.stamp !== stamp);
+  if (changed < 0 && now.length === facts.generation.length) return;
+  const path = facts.generation[changed]?.path ?? 'its chain of images';
+  throw new VhdvaultError('SOURCE_CHANGED', `disk ${facts.name} changed while it was read: ${path}`, {
+    hint: 'back up a snapshot, or stop what writes to the disk (a running virtual machine, a merge of checkpoints), and run the backup again',
+    details: { disk: facts.name, path },
+  });
+}

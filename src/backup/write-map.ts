@@ -1,0 +1,54 @@
+import { throwIfAborted } from '../base/abort.ts';
+import { equalBytes, toHex } from '../base/hex.ts';
+import type { ChecksumTable } from '../cache/checksum-table.ts';
+import { buildLevels, ID_BYTES, isZeroId, isZeroPage, LEVELS, PAGE_BYTES, pageOf } from '../disk/block-map.ts';
+import type { BlockHasher } from '../vault/block-ids.ts';
+import type { BlockStore } from './block-store.ts';
+
+/**
+ * Builds the levels above the leaves, completes the new checksum table and stores, in tree order, the pages that the
+ * base does not have (B3).
+ */
+export async function writeMap(options: {
+  /** Ids of the leaf pages as found. */
+  leafIds: Uint8Array;
+  /** Ids of the base's leaf pages; empty without a base. */
+  base: Uint8Array;
+  table: ChecksumTable;
+  blocks: BlockStore;
+  hasher: BlockHasher;
+  signal?: AbortSignal | undefined;
+}): Promise<{ root: string; pages: number; stored: number }> {
+  const { leafIds, base, table, blocks, hasher, signal } = options;
+  const hash = (page: Uint8Array): Uint8Array => (isZeroPage(page) ? new Uint8Array(ID_BYTES) : hasher.page(page));
+  const found = buildLevels(leafIds, hash);
+  const before = base.byteLength > 0 ? buildLevels(base, hash) : undefined;
+  let pages = 0;
+  let stored = 0;
+  for (let level = LEVELS - 1; level >= 0; level--) {
+    const ids = found.levels[level] as Uint8Array;
+    const old = before?.levels[level];
+    for (let n = 0; n * ID_BYTES < ids.byteLength; n++) {
+      if (isZeroId(ids, n)) continue;
+      pages++;
+      throwIfAborted(signal);
+      const id = ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES);
+      const isNew = !old || !equalBytes(old.subarray(n * ID_BYTES, (n + 1) * ID_BYTES), id);
+      if (level > 0) await table.writePage(level, n, pageOf(found.levels[level - 1] as Uint8Array, n));
+      if (isNew) stored += await blocks.put(id, await pageAt(found.levels, table, level, n));
+    }
+  }
+  return { root: toHex(found.root), pages, stored };
+}
+
+async function pageAt(
+  levels: readonly Uint8Array[],
+  table: ChecksumTable,
+  level: number,
+  n: number,
+): Promise<Uint8Array> {
+  if (level > 0) return pageOf(levels[level - 1] as Uint8Array, n);
+  const page = new Uint8Array(PAGE_BYTES);
+  await table.readPage(0, n, page);
+  return page;
+}

@@ -1,0 +1,32 @@
+import type { Command } from './command.ts';
+import { backupCommand } from './commands/backup.ts';
+import { completionCommand } from './commands/completion.ts';
+import { initCommand } from './commands/init.ts';
+import { itemsCommand } from './commands/items.ts';
+import { pointsCommand } from './commands/points.ts';
+import { restoreCommand } from './commands/restore.ts';
+import { showCommand } from './commands/show.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { vhdConvertCommand } from './commands/vhd-convert.ts';
+import { vhdInfoCommand } from './commands/vhd-info.ts';
+import { vhdMapCommand } from './commands/vhd-map.ts';
+
+/** All commands, in the order of the help. */
+export const commands: readonly Command[] = [
+  initCommand,
+  backupCommand,
+  pointsCommand,
+  itemsCommand,
+  showCommand,
+  restoreCommand,
+  verifyCommand,
+  vhdInfoCommand,
+  vhdMapCommand,
+  vhdConvertCommand,
+  completionCommand,
+];
+
+/** Commands that stand under a word, and what the help says of that word. */
+export const groups: Readonly<Record<string, string>> = {
+  vhd: 'Look at a VHD image, or convert it: info, map, convert',
+};

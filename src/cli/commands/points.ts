@@ -1,0 +1,22 @@
+import { checkName } from '../../base/names.ts';
+import { type Command, command } from '../command.ts';
+import { inVault } from '../in-vault.ts';
+import { vaultOptions } from '../options.ts';
+
+export const pointsCommand: Command = command({
+  syntax: 'points [item]',
+  describe: 'List recovery points, newest last',
+  examples: [
+    ['vhdvault points', 'All points of the vault'],
+    ['vhdvault points web01 --json', 'Those of one item, for a program'],
+  ],
+  positionals: { item: { type: 'string', describe: 'Only the points of this item' } } as const,
+  options: vaultOptions,
+  run: async (args, run) => {
+    const item = args.item === undefined ? undefined : checkName('item', args.item);
+    const { points } = await import('../../jobs/points.ts');
+    const { pointsText } = await import('../../report/points-text.ts');
+    const result = await inVault(args, run, (session) => points(session, item));
+    return { result, text: (look) => pointsText(result, look) };
+  },
+});

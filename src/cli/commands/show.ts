@@ -1,0 +1,26 @@
+import { type Command, command } from '../command.ts';
+import { inVault } from '../in-vault.ts';
+import { vaultOptions } from '../options.ts';
+
+export const showCommand: Command = command({
+  syntax: 'show <ref>',
+  describe: 'Tell all about one recovery point',
+  examples: [
+    ['vhdvault show web01', 'The latest point of an item'],
+    ['vhdvault show web01@2026-11-20T10:00', 'The newest point at or before a time'],
+  ],
+  positionals: {
+    ref: {
+      type: 'string',
+      demandOption: true,
+      describe: 'ITEM, ITEM@latest, ITEM@ID (or the beginning of an id) or ITEM@TIME (YYYY-MM-DD[Thh:mm[:ss][Z]])',
+    },
+  } as const,
+  options: vaultOptions,
+  run: async (args, run) => {
+    const { show } = await import('../../jobs/points.ts');
+    const { showText } = await import('../../report/show-text.ts');
+    const result = await inVault(args, run, (session) => show(session, args.ref));
+    return { result, text: (look) => showText(result, look) };
+  },
+});

@@ -1,0 +1,77 @@
+import type { ErrorCode } from '../base/errors.ts';
+import type { Finding } from '../base/finding.ts';
+
+export const DONE = 0;
+export const DONE_WITH_WARNINGS = 3;
+export const DAMAGE_FOUND = 13;
+
+/** The one table from error codes to exit codes. */
+const EXIT_CODES = {
+  USAGE: 2,
+  CANCELLED: 130,
+  BUG: 1,
+  IO: 1,
+  NO_SPACE: 15,
+  NOT_FOUND: 1,
+  NO_PERMISSION: 1,
+  TARGET_EXISTS: 1,
+  TARGET_UNUSABLE: 1,
+  DISK_NOT_A_FILE: 1,
+  DISK_EMPTY: 1,
+  DISK_FORMAT_UNKNOWN: 1,
+  DISK_FORMAT_UNSUPPORTED: 1,
+  DISK_SIZE: 1,
+  DISK_RANGE: 1,
+  DISK_NAME: 2,
+  VHD_FOOTER_MISSING: 1,
+  VHD_FOOTER_CHECKSUM: 1,
+  VHD_FOOTER_FIELD: 1,
+  VHD_HEADER_MISSING: 1,
+  VHD_HEADER_CHECKSUM: 1,
+  VHD_HEADER_FIELD: 1,
+  VHD_BAT: 1,
+  VHD_BLOCK: 1,
+  VHD_TRUNCATED: 1,
+  VHD_LOCATOR: 1,
+  VHD_ENCRYPTED: 1,
+  VHD_PARENT_MISSING: 1,
+  VHD_PARENT_WRONG: 1,
+  VHD_PARENT_FORBIDDEN: 1,
+  VHD_CHAIN: 1,
+  VHD_TOO_LARGE: 1,
+  SOURCE_CHANGED: 14,
+  VAULT_MISSING: 10,
+  VAULT_EXISTS: 1,
+  VAULT_NEWER: 1,
+  VAULT_UNSUITABLE: 1,
+  VAULT_READ_ONLY: 1,
+  VAULT_KEY_MISSING: 12,
+  VAULT_KEY_WRONG: 12,
+  VAULT_KEY_REFUSED: 12,
+  VAULT_DAMAGED: 13,
+  VAULT_ROLLED_BACK: 13,
+  ITEM_LOCKED: 11,
+  ITEM_NAME: 2,
+  NO_SUCH_ITEM: 16,
+  NO_SUCH_POINT: 16,
+  JOB_CLOSED: 1,
+  OUTCOME_UNKNOWN: 1,
+} as const satisfies Record<ErrorCode, number>;
+
+export function exitCodeOfError(code: ErrorCode): number {
+  return EXIT_CODES[code] ?? 1;
+}
+
+/** What a result says about how the run ended. */
+export interface Verdict {
+  ok?: boolean;
+  warnings?: readonly string[];
+  findings?: readonly Finding[];
+}
+
+/** Damage beats warnings; a finding is a warning where it is called one and has a cure for the user to apply. */
+export function exitCodeOfResult(result: Verdict): number {
+  if (result.ok === false) return DAMAGE_FOUND;
+  const actions = result.findings?.some((finding) => finding.severity === 'warning' && finding.cure !== '') ?? false;
+  return actions || (result.warnings ?? []).length > 0 ? DONE_WITH_WARNINGS : DONE;
+}

@@ -1,0 +1,37 @@
+import { VhdvaultError } from '../base/errors.ts';
+import { GIB, KIB, MIB, TIB } from '../base/units.ts';
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KiB: KIB,
+  MiB: MIB,
+  GiB: GIB,
+  TiB: TIB,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+};
+
+/** `131072`, `128KiB`, `1.5 GiB`, `2TB` -> bytes. */
+export function parseSize(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text.trim());
+  const unit = match && UNITS[match[2]!];
+  const bytes = match && unit ? Number(match[1]) * unit : Number.NaN;
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new VhdvaultError('USAGE', `${option} is no size: "${text}"`, {
+    hint: 'write bytes, or a number with KiB, MiB, GiB, TiB (binary) or KB, MB, GB, TB (decimal), as 128KiB',
+    details: { option, value: text },
+  });
+}
+
+/** A whole number from 1. */
+export function parseCount(option: string, text: string): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (count >= 1) return count;
+  throw new VhdvaultError('USAGE', `${option} is no whole number from 1: "${text}"`, {
+    hint: `write it as ${option} 4`,
+    details: { option, value: text },
+  });
+}

@@ -1,0 +1,93 @@
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
+import { VhdvaultError } from '../base/errors.ts';
+import { MIB } from '../base/units.ts';
+import type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
+import { bitmapCache } from './vhd/bitmap-cache.ts';
+import { factsOf, type ImageFacts } from './vhd/facts.ts';
+import { generationOf } from './vhd/generation.ts';
+import type { Layer } from './vhd/layer.ts';
+import { type ChainOptions, closeLayers, openChain } from './vhd/open-chain.ts';
+import { type Chain, locate, type Piece, ZERO } from './vhd/pieces.ts';
+import { readPieces } from './vhd/read-pieces.ts';
+
+/** A disk in a file or block device, with its ancestors if it has any. */
+export interface ImageDisk extends Disk {
+  readonly facts: ImageFacts;
+}
+
+export interface OpenDiskOptions extends Cancellable {
+  /** Overrides what the content says. */
+  format?: 'vhd' | 'raw';
+  /** Folders, besides each child's own, in which the parents of differencing images may lie. */
+  parentRoots?: readonly string[];
+}
+
+/**
+ * Opens an image: a fixed, dynamic or differencing VHD (with its chain of parents), a raw file, or a block device. What it is
+ * is decided by the footer at its end. The size is the current size of the footer, never its geometry. Format: Microsoft's
+ * Virtual Hard Disk Image Format Specification, 1.0.
+ *
+ * Reads may run at the same time; memory is 4 bytes per block of each image, and 8 MiB of bitmaps.
+ * @throws DISK_* when it is no image; VHD_* when it is a damaged one or its parents are; NOT_FOUND, NO_PERMISSION, IO
+ */
+export async function openDisk(path: string, options: OpenDiskOptions = {}): Promise<ImageDisk> {
+  throwIfAborted(options.signal);
+  const { layers, broken } = await openChain(path, options satisfies ChainOptions);
+  if (broken) {
+    await closeLayers(layers);
+    throw broken;
+  }
+  return chainDisk(layers);
+}
+
+function chainDisk(layers: readonly Layer[]): ImageDisk {
+  const [image] = layers as [Layer];
+  const chain: Chain = { layers, bitmaps: bitmapCache(layers) };
+  return {
+    size: image.size,
+    format: image.format,
+    findings: layers.flatMap((layer) => layer.findings),
+    facts: factsOf(layers),
+    read: async (offset, target, options = {}) => {
+      throwIfAborted(options.signal);
+      checkRange(image, offset, target.byteLength);
+      const pieces = await locate(chain, offset, offset + target.byteLength);
+      await readPieces(layers, pieces, offset, target);
+    },
+    extents: (offset = 0, length = image.size - offset) => extentsOf(chain, offset, length),
+    generation: () => Promise.all(layers.map((layer): Promise<Generation> => generationOf(layer))),
+    [Symbol.asyncDispose]: () => closeLayers(layers),
+  };
+}
+
+/** So much of the disk is looked at in one step: what is asked for lazily is computed lazily. */
+const WINDOW = 512 * MIB;
+
+async function* extentsOf(chain: Chain, offset: number, length: number): AsyncGenerator<Extent> {
+  checkRange(chain.layers[0]!, offset, length);
+  let open: Extent | undefined;
+  for (let at = offset; at < offset + length; at += WINDOW) {
+    for (const piece of await locate(chain, at, Math.min(offset + length, at + WINDOW))) {
+      const kind = kindOf(piece);
+      if (open?.kind === kind) open.length += piece.length;
+      else {
+        if (open) yield open;
+        open = { offset: piece.offset, length: piece.length, kind };
+      }
+    }
+  }
+  if (open) yield open;
+}
+
+function kindOf(piece: Piece): ExtentKind {
+  if (piece.layer === ZERO) return 'zero';
+  return piece.layer === 0 ? 'data' : 'parent';
+}
+
+function checkRange(layer: Layer, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= layer.size) return;
+  const { path } = layer.source;
+  throw new VhdvaultError('DISK_RANGE', `bytes ${offset} to ${offset + length} are not in ${path} of ${layer.size}`, {
+    details: { path, offset, expected: layer.size, found: offset + length },
+  });
+}

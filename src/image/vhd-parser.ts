@@ -1,0 +1,49 @@
+/**
+ * `vhdvault/vhd-parser`: read, describe, convert and write VHD images; it needs nothing of the rest of vhdvault.
+ *
+ * ```ts
+ * await using disk = await openDisk('child.avhd', { parentRoots: ['/images/base'] });
+ * const sector = new Uint8Array(512);
+ * await disk.read(0, sector);
+ * ```
+ */
+export { type ErrorCode, isError, VhdvaultError } from '../base/errors.ts';
+export type { Finding } from '../base/finding.ts';
+export { type Random, systemRandom } from '../base/random.ts';
+export type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
+export { type ConvertOptions, type ConvertProgress, type ConvertResult, convertImage } from './convert-image.ts';
+export { type ImageFacts, imageFacts } from './image-facts.ts';
+export {
+  type BlockPlan,
+  DEFAULT_BLOCK_SIZE,
+  type ImagePlan,
+  type PlanOptions,
+  planImage,
+  type TargetFormat,
+} from './image-plan.ts';
+export { createImage, type ImageWriter, openImageWriter } from './image-writer.ts';
+export { type ImageDisk, type OpenDiskOptions, openDisk } from './open-disk.ts';
+export { encodeBat, parseBat, UNALLOCATED } from './vhd/bat.ts';
+export { checksum } from './vhd/checksum.ts';
+export { type DynamicHeader, encodeDynamicHeader, HEADER_BYTES, parseDynamicHeader } from './vhd/dynamic-header.ts';
+export {
+  encodeFooter,
+  FOOTER_BYTES,
+  type Footer,
+  fromTimestamp,
+  parseFooter,
+  toTimestamp,
+  type VhdType,
+} from './vhd/footer.ts';
+export { type Geometry, geometryBytes, geometryOf } from './vhd/geometry.ts';
+export type { ImageFormat, LocatorPath } from './vhd/layer.ts';
+export {
+  encodeLocator,
+  encodeLocatorPath,
+  type ParentLocator,
+  parseLocator,
+  parseLocatorPath,
+} from './vhd/parent-locator.ts';
+export { bitmapBytes, fullBitmap, hasSector, setSector } from './vhd/sector-bitmap.ts';
+export { formatUniqueId, parseUniqueId } from './vhd/unique-id.ts';
+export type { Where } from './vhd/where.ts';

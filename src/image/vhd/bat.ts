@@ -1,0 +1,110 @@
+/*
+ * Block allocation table (BAT): 4 bytes per block of the disk, big-endian, padded to whole sectors. The padding is 0xFF
+ * (Windows, qemu) or 0 (Disk2vhd) and never read.
+ *
+ * entry: the absolute SECTOR in the file where the block's sector bitmap begins (the data follows it), unsigned;
+ *        0xFFFFFFFF = not stored: zeros in a dynamic image, the parent's in a differencing one.
+ */
+import { endianness } from 'node:os';
+import { asBuffer } from '../../base/hex.ts';
+import { roundUp, SECTOR } from '../../base/units.ts';
+import { bitmapBytes } from './sector-bitmap.ts';
+import { malformed, type Where } from './where.ts';
+
+export const UNALLOCATED = 0xffffffff;
+
+/** The table as numbers. Takes the bytes over: a table of 16 MiB is not copied. `bytes` must be 4-byte aligned. */
+export function parseBat(bytes: Uint8Array): Uint32Array {
+  if (endianness() === 'LE') asBuffer(bytes).swap32();
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** The bytes of a table, padded with 0xFF to whole sectors. */
+export function encodeBat(bat: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(batBytes(bat.length)).fill(0xff);
+  new Uint32Array(bytes.buffer, 0, bat.length).set(bat);
+  if (endianness() === 'LE') asBuffer(bytes).swap32();
+  return bytes;
+}
+
+export function batBytes(entries: number): number {
+  return roundUp(entries * 4, SECTOR);
+}
+
+/** What the entries of a table must respect, in bytes of the file. */
+export interface BatBounds {
+  where: Where;
+  blockSize: number;
+  /** Virtual size: of the last block only the part inside counts. */
+  currentSize: number;
+  /** Blocks end here: where the footer begins, or the file ends. */
+  limit: number;
+  /** The file has no footer at its end, so a block beyond is a sign of truncation. */
+  cut: boolean;
+  /** Headers, table, locators: `[start, end)`. */
+  taken: readonly { start: number; end: number; name: string }[];
+}
+
+/**
+ * Checks all entries: outside of the headers, inside of the file, no two overlapping. Sorts, so 4 million entries are fine.
+ * @returns how many blocks are stored
+ * @throws VHD_BAT, VHD_TRUNCATED
+ */
+export function checkBat(bat: Uint32Array, bounds: BatBounds): number {
+  const stored = bat.filter((entry) => entry !== UNALLOCATED);
+  if (stored.length === 0) return 0;
+  const lastEntry = bat[bat.length - 1]!;
+  stored.sort();
+  const bitmap = bitmapBytes(bounds.blockSize);
+  const whole = bitmap + bounds.blockSize;
+  const lastLength = bitmap + bounds.currentSize - (bat.length - 1) * bounds.blockSize;
+  for (let i = 0; i < stored.length; i++) {
+    const entry = stored[i]!;
+    const start = entry * SECTOR;
+    const end = start + (entry === lastEntry ? Math.min(lastLength, whole) : whole);
+    if (end > bounds.limit) throw beyond(bat, entry, end, bounds);
+    if (i + 1 < stored.length && stored[i + 1]! * SECTOR < end) {
+      throw wrong(bat, stored[i + 1]!, bounds, `overlaps the block at sector ${entry}`);
+    }
+  }
+  for (const { start, end, name } of bounds.taken) {
+    const entry = firstEndingAfter(stored, start, whole);
+    if (entry !== undefined && entry * SECTOR < end) throw wrong(bat, entry, bounds, `overlaps ${name}`);
+  }
+  return stored.length;
+}
+
+/** The first of the sorted entries whose block ends after `position`. */
+function firstEndingAfter(sorted: Uint32Array, position: number, length: number): number | undefined {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! * SECTOR + length > position) high = middle;
+    else low = middle + 1;
+  }
+  return sorted[low];
+}
+
+function beyond(bat: Uint32Array, entry: number, end: number, bounds: BatBounds): Error {
+  const block = bat.indexOf(entry);
+  if (!bounds.cut)
+    return wrong(bat, entry, bounds, `ends at byte ${end}, beyond ${bounds.limit} where blocks must end`);
+  return malformed('VHD_TRUNCATED', bounds.where, {
+    at: block * 4,
+    what: `block ${block} ends at byte ${end}, but the file at ${bounds.limit}, without a footer`,
+    expected: end,
+    found: bounds.limit,
+    hint: 'the file is truncated; copy the image again from where it came',
+  });
+}
+
+function wrong(bat: Uint32Array, entry: number, bounds: BatBounds, what: string): Error {
+  const block = bat.lastIndexOf(entry);
+  return malformed('VHD_BAT', bounds.where, {
+    at: block * 4,
+    what: `the block table puts block ${block} at sector ${entry}, which ${what}`,
+    found: entry,
+    hint: 'the block table is damaged; copy the image again from where it came',
+  });
+}

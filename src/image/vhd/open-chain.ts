@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises';
+import { type Cancellable, throwIfAborted } from '../../base/abort.ts';
+import { isError, VhdvaultError } from '../../base/errors.ts';
+import { openParent } from './find-parent.ts';
+import type { Layer } from './layer.ts';
+import { openImageFile } from './recognise.ts';
+
+export interface ChainOptions extends Cancellable {
+  /** Overrides what the content says. */
+  format?: 'vhd' | 'raw';
+  /** Folders, besides each child's own, in which parents may lie. */
+  parentRoots?: readonly string[];
+}
+
+export interface OpenedChain {
+  /** The image first. */
+  layers: Layer[];
+  /** Why the chain ends before its base; null when it is whole. */
+  broken: VhdvaultError | null;
+}
+
+/** Far more than any program makes, and still few enough open files. */
+const MOST_LAYERS = 1024;
+
+/** Opens an image and all its ancestors. What is wrong with an ancestor is returned, so that the rest can still be shown. */
+export async function openChain(path: string, options: ChainOptions): Promise<OpenedChain> {
+  const layers = [await openImageFile(path, options.format)];
+  const visited = new Set<string>();
+  try {
+    for (;;) {
+      const child = layers[layers.length - 1]!;
+      if (child.format !== 'vhd-differencing') return { layers, broken: null };
+      throwIfAborted(options.signal);
+      visited.add(await identity(child));
+      if (layers.length >= MOST_LAYERS) throw tooDeep(path);
+      layers.push(await openParent({ child, parentRoots: options.parentRoots ?? [], visited, signal: options.signal }));
+    }
+  } catch (error) {
+    if (isError(error) && error.code !== 'CANCELLED') return { layers, broken: error };
+    await closeLayers(layers);
+    throw error;
+  }
+}
+
+export async function closeLayers(layers: readonly Layer[]): Promise<void> {
+  for (const layer of layers) await layer.source[Symbol.asyncDispose]();
+}
+
+async function identity(layer: Layer): Promise<string> {
+  const { dev, ino } = await stat(layer.source.path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+function tooDeep(path: string): VhdvaultError {
+  return new VhdvaultError('VHD_CHAIN', `${path} has more than ${MOST_LAYERS} ancestors`, {
+    hint: 'merge or convert the chain on the host that made it',
+    details: { path, expected: MOST_LAYERS },
+  });
+}

@@ -1,0 +1,18 @@
+import type { FileHandle } from 'node:fs/promises';
+import { ioError } from '../base/errors.ts';
+
+/**
+ * Writes all of `bytes` at `position`: one pwrite may take less than it was given.
+ * @throws NO_SPACE, NO_PERMISSION, IO
+ */
+export async function writeFully(handle: FileHandle, path: string, position: number, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await handle
+      .write(bytes, done, bytes.byteLength - done, position + done)
+      .catch((error: unknown) => {
+        throw ioError(error, `writing at byte ${position + done} of`, path);
+      });
+    done += bytesWritten;
+  }
+}

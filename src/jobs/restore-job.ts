@@ -1,0 +1,189 @@
+import { mkdir, stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { throwIfAborted } from '../base/abort.ts';
+import { ioError, VhdvaultError } from '../base/errors.ts';
+import { fromHex } from '../base/hex.ts';
+import { MIB } from '../base/units.ts';
+import { refreshIndexCache } from '../cache/index-cache.ts';
+import type { ImagePlan, TargetFormat } from '../image/image-plan.ts';
+import { findPoint } from '../point/catalog.ts';
+import type { Manifest, ManifestDisk } from '../point/manifest.ts';
+import type { CopyCounts } from '../restore/copy-memory.ts';
+import { planRestore, restoreDisk } from '../restore/restore-disk.ts';
+import type { VaultSession } from './session.ts';
+import type { Progress, RestoreFormat, RestoreOptions, RestoreResult } from './types.ts';
+
+/** One disk to restore: where to and as what. */
+interface Target {
+  disk: ManifestDisk;
+  path: string;
+  format: TargetFormat;
+  plan?: ImagePlan;
+  data: number;
+}
+
+/**
+ * Restores a point to images. An image has its name only when it is complete and durable.
+ * @throws NO_SUCH_ITEM, NO_SUCH_POINT, TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, VAULT_DAMAGED, CANCELLED
+ */
+export async function restore(session: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
+  throwIfAborted(options.signal);
+  const { vault } = session;
+  const begun = vault.clock.monotonic();
+  const point = findPoint(vault, ref);
+  const targets = await chooseTargets(point.manifest, options);
+  const { address: index, notice } = await refreshIndexCache(session.cache, vault);
+  if (notice) session.notice(notice);
+  const { preallocate = false, force = false, dryRun = false, signal } = options;
+  for (const target of targets) {
+    const { plan, data } = await planRestore({ vault, index, disk: target.disk, target: imageOf(target), preallocate });
+    Object.assign(target, { plan, data });
+  }
+  await checkRoom(targets, preallocate);
+  const result: RestoreResult = {
+    item: point.manifest.item,
+    point: point.id,
+    disks: [],
+    seconds: 0,
+    dryRun,
+    warnings: [],
+  };
+  const progress = restoreProgress(targets, options.onProgress);
+  for (const [n, target] of targets.entries()) {
+    const common = {
+      vault,
+      pool: session.pool,
+      index,
+      disk: target.disk,
+      target: imageOf(target),
+      preallocate,
+      force,
+      signal,
+    };
+    const counts = dryRun
+      ? { read: target.data, written: target.data, skipped: target.disk.size - target.data }
+      : await restoreDisk({ ...common, onCounts: (found) => progress(n, found) }, target.plan as ImagePlan);
+    const { read, written, skipped } = counts;
+    const { path, format, disk } = target;
+    result.disks.push({ name: disk.name, path, format, virtualSize: disk.size, bytes: { read, written, skipped } });
+  }
+  result.seconds = (vault.clock.monotonic() - begun) / 1000;
+  return result;
+}
+
+/** Decides paths and formats, and refuses what would overwrite. */
+async function chooseTargets(manifest: Manifest, options: RestoreOptions): Promise<Target[]> {
+  const { to, disk: only, format = 'original', force = false } = options;
+  const disks = only === undefined ? manifest.disks : manifest.disks.filter(({ name }) => name === only);
+  if (disks.length === 0) {
+    throw new VhdvaultError('USAGE', `${manifest.item} has no disk ${only} in this point`, {
+      hint: `it has ${manifest.disks.map(({ name }) => name).join(', ')}`,
+    });
+  }
+  const path = resolve(to);
+  const found = await stat(path).catch(() => undefined);
+  const isFile = /\.(vhd|raw)$/i.test(path) || found?.isBlockDevice();
+  if (isFile && disks.length > 1 && !found?.isDirectory()) {
+    throw new VhdvaultError('USAGE', `${to} is one file and the point has ${disks.length} disks`, {
+      hint: `choose one with --disk (${disks.map(({ name }) => name).join(', ')}), or name a folder`,
+    });
+  }
+  const targets: Target[] = [];
+  for (const disk of disks) {
+    if (isFile && !found?.isDirectory()) {
+      const as = found?.isBlockDevice() ? 'block-device' : formatOf(disk, format, path);
+      targets.push({ disk, path, format: as, data: 0 });
+    } else {
+      const as = formatOf(disk, format, '');
+      targets.push({ disk, path: join(path, `${disk.name}.${as === 'raw' ? 'raw' : 'vhd'}`), format: as, data: 0 });
+    }
+  }
+  for (const target of targets) await checkTarget(target, force, options.dryRun ?? false);
+  return targets;
+}
+
+function formatOf({ source }: ManifestDisk, format: RestoreFormat, path: string): TargetFormat {
+  switch (format) {
+    case 'fixed':
+      return 'vhd-fixed';
+    case 'dynamic':
+      return 'vhd-dynamic';
+    case 'raw':
+      return 'raw';
+    case 'original':
+      if (/\.raw$/i.test(path)) return 'raw';
+      if (source.format === 'vhd-fixed') return 'vhd-fixed';
+      if (source.format.startsWith('vhd')) return 'vhd-dynamic';
+      return /\.vhd$/i.test(path) ? 'vhd-dynamic' : 'raw';
+    default:
+      return format satisfies never;
+  }
+}
+
+async function checkTarget({ path, format }: Target, force: boolean, dryRun: boolean): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found && !force && !dryRun) {
+    throw new VhdvaultError('TARGET_EXISTS', `${path} exists`, {
+      hint:
+        format === 'block-device'
+          ? 'all that is on the device will be lost: say --force if you mean it'
+          : 'name another target, or overwrite it with --force',
+      details: { path },
+    });
+  }
+  if (found?.isDirectory())
+    throw new VhdvaultError('TARGET_UNUSABLE', `${path} is a folder`, { hint: 'name a file', details: { path } });
+  if (found || dryRun) return;
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw ioError(error, 'making the folder', dirname(path));
+  });
+}
+
+function imageOf({ disk, path, format }: Target): {
+  path: string;
+  format: TargetFormat;
+  blockSize: number | null;
+  uniqueId: Uint8Array | null;
+} {
+  const { blockSize, uniqueId } = disk.source;
+  return { path, format, blockSize, uniqueId: uniqueId === null ? null : fromHex(uniqueId) };
+}
+
+/** Restores need the bytes that hold data, all of them with `--preallocate` (S2). */
+async function checkRoom(targets: readonly Target[], preallocate: boolean): Promise<void> {
+  const files = targets.filter(({ format }) => format !== 'block-device');
+  const [first] = files;
+  if (!first) return;
+  const needed = files.reduce((sum, { data, disk }) => sum + (preallocate ? disk.size : data), 0);
+  const found = await statfs(dirname(first.path)).catch(() => undefined);
+  if (!found || found.bavail * found.bsize >= needed) return;
+  throw new VhdvaultError(
+    'NO_SPACE',
+    `the restore needs ${Math.ceil(needed / MIB)} MiB at ${dirname(first.path)}, which has ${Math.floor((found.bavail * found.bsize) / MIB)} MiB free`,
+    {
+      hint: 'free some space or name another target; nothing was written',
+      details: { needed, free: found.bavail * found.bsize },
+    },
+  );
+}
+
+function restoreProgress(
+  targets: readonly Target[],
+  onProgress: ((progress: Progress) => void) | undefined,
+): (n: number, counts: CopyCounts) => void {
+  const done = targets.map(() => 0);
+  const total = targets.reduce((sum, { disk }) => sum + disk.size, 0);
+  return (n, counts) => {
+    done[n] = counts.done;
+    const disks = targets.map(({ disk }, k) => ({
+      name: disk.name,
+      size: disk.size,
+      done: done[k] as number,
+      read: 0,
+      changed: 0,
+      stored: 0,
+    }));
+    (disks[n] as { read: number }).read = counts.read;
+    onProgress?.({ phase: 'writing', done: done.reduce((sum, bytes) => sum + bytes, 0), total, disks });
+  };
+}

@@ -1,0 +1,142 @@
+import { throwIfAborted } from '../base/abort.ts';
+import { VhdvaultError } from '../base/errors.ts';
+import type { Finding } from '../base/finding.ts';
+import { fromHex, toHex } from '../base/hex.ts';
+import { ID_BYTES, isZeroId, LEVELS, mapShape, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
+import type { Disk, Extent } from '../disk/disk.ts';
+import type { PointBlocks } from './point-blocks.ts';
+
+/** What makes a disk of a point: facts of its manifest. */
+export interface PointDiskFacts {
+  size: number;
+  blockSize: number;
+  /** Hex. */
+  root: string;
+}
+
+/** Pages kept: 64 are 512 KiB and, at 128 KiB blocks, cover 2 GiB of disk. */
+const PAGES_KEPT = 64;
+const ZERO_PAGE = new Uint8Array(PAGE_BYTES);
+
+/** A disk of a recovery point: reads descend the block map and unseal blocks. Restore, export, NBD and verify read through it. */
+export class PointDisk implements Disk {
+  readonly size: number;
+  readonly format = 'point';
+  readonly findings: readonly Finding[] = [];
+  readonly #facts: PointDiskFacts;
+  readonly #blocks: PointBlocks;
+  readonly #pages = new Map<string, Promise<Uint8Array>>();
+
+  constructor(facts: PointDiskFacts, blocks: PointBlocks) {
+    this.size = facts.size;
+    this.#facts = facts;
+    this.#blocks = blocks;
+  }
+
+  async read(offset: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
+    throwIfAborted(options.signal);
+    const { blockSize } = this.#facts;
+    const end = offset + target.byteLength;
+    if (offset < 0 || end > this.size) {
+      throw new VhdvaultError('DISK_RANGE', `bytes ${offset} to ${end} are not all on a disk of ${this.size}`);
+    }
+    target.fill(0);
+    const first = Math.floor(offset / blockSize);
+    const ids = await this.#idsOf(first, Math.ceil(end / blockSize) - first);
+    const places: number[] = [];
+    const wanted: Uint8Array[] = [];
+    for (let n = 0; n * ID_BYTES < ids.byteLength; n++) {
+      if (isZeroId(ids, n)) continue;
+      places.push((first + n) * blockSize);
+      wanted.push(ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES));
+    }
+    await this.#blocks.readData(wanted, (n, raw) => copyOverlap(raw, places[n] as number, offset, target));
+  }
+
+  async *extents(offset = 0, length: number = this.size - offset): AsyncGenerator<Extent> {
+    const { blockSize } = this.#facts;
+    const end = offset + length;
+    let open: Extent | undefined;
+    for (let at = offset; at < end; ) {
+      const block = Math.floor(at / blockSize);
+      const run = await this.#run(block, Math.ceil(end / blockSize) - block);
+      const next = Math.min(end, (block + run.blocks) * blockSize);
+      if (open?.kind === run.kind) open.length += next - at;
+      else {
+        if (open) yield open;
+        open = { offset: at, length: next - at, kind: run.kind };
+      }
+      at = next;
+    }
+    if (open) yield open;
+  }
+
+  /** A point never changes. */
+  async generation(): Promise<{ path: string; stamp: string }[]> {
+    return [{ path: `point ${this.#facts.root}`, stamp: this.#facts.root }];
+  }
+
+  [Symbol.asyncDispose](): PromiseLike<void> {
+    return this.#blocks[Symbol.asyncDispose]();
+  }
+
+  /** Ids of the pages of a level, from the level above: how workers and diffs descend. */
+  async leafIds(): Promise<Uint8Array> {
+    const count = mapShape(this.size, this.#facts.blockSize).pages[0];
+    const ids = new Uint8Array(count * ID_BYTES);
+    for (let n = 0; n < count; n += PAGE_IDS) {
+      const page = await this.#page(1, Math.floor(n / PAGE_IDS));
+      ids.set(page.subarray(0, Math.min(PAGE_IDS, count - n) * ID_BYTES), n * ID_BYTES);
+    }
+    return ids;
+  }
+
+  /** The longest known run of blocks of one kind from `block`, at most `limit`. Whole empty leaves are skipped at once. */
+  async #run(block: number, limit: number): Promise<{ kind: 'data' | 'zero'; blocks: number }> {
+    const leaf = await this.#page(0, Math.floor(block / PAGE_IDS));
+    const first = block % PAGE_IDS;
+    const zero = isZeroId(leaf, first);
+    let blocks = 1;
+    while (blocks < limit && first + blocks < PAGE_IDS && isZeroId(leaf, first + blocks) === zero) blocks++;
+    return { kind: zero ? 'zero' : 'data', blocks };
+  }
+
+  async #idsOf(first: number, count: number): Promise<Uint8Array> {
+    const ids = new Uint8Array(count * ID_BYTES);
+    for (let n = 0; n < count; ) {
+      const leaf = await this.#page(0, Math.floor((first + n) / PAGE_IDS));
+      const at = (first + n) % PAGE_IDS;
+      const take = Math.min(PAGE_IDS - at, count - n);
+      ids.set(leaf.subarray(at * ID_BYTES, (at + take) * ID_BYTES), n * ID_BYTES);
+      n += take;
+    }
+    return ids;
+  }
+
+  /** Page `n` of a level, by way of the pages above it. */
+  async #page(level: number, n: number): Promise<Uint8Array> {
+    if (level === LEVELS - 1) return this.#fetch(fromHex(this.#facts.root));
+    const parent = await this.#page(level + 1, Math.floor(n / PAGE_IDS));
+    const at = (n % PAGE_IDS) * ID_BYTES;
+    return this.#fetch(parent.subarray(at, at + ID_BYTES));
+  }
+
+  #fetch(id: Uint8Array): Promise<Uint8Array> {
+    if (isZeroId(id)) return Promise.resolve(ZERO_PAGE);
+    const key = toHex(id);
+    const known = this.#pages.get(key);
+    const page = known ?? this.#blocks.readPage(id);
+    this.#pages.delete(key);
+    this.#pages.set(key, page);
+    page.catch(() => this.#pages.delete(key));
+    if (this.#pages.size > PAGES_KEPT) this.#pages.delete(this.#pages.keys().next().value as string);
+    return page;
+  }
+}
+
+/** Copies what a block at `blockAt` shares with the target at `offset`. */
+function copyOverlap(raw: Uint8Array, blockAt: number, offset: number, target: Uint8Array): void {
+  const from = Math.max(blockAt, offset);
+  const to = Math.min(blockAt + raw.byteLength, offset + target.byteLength);
+  if (to > from) target.set(raw.subarray(from - blockAt, to - blockAt), from - offset);
+}

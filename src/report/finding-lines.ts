@@ -1,0 +1,44 @@
+import type { Finding } from '../base/finding.ts';
+import { type Look, paint } from './look.ts';
+import { countText } from './quantity.ts';
+import { shortPoint } from './short-name.ts';
+
+/** Findings of an image have no points; those of a vault name the points that they touch. */
+export type AnyFinding = Finding & { points?: readonly string[] };
+
+const SEVERITIES = [
+  { severity: 'damage', style: 'red', title: 'damage' },
+  { severity: 'warning', style: 'yellow', title: 'warnings' },
+  { severity: 'info', style: 'cyan', title: 'remarks' },
+] as const;
+
+const MOST_POINTS = 6;
+
+/** Findings, the worst first, those of one severity together, each with the points it touches and its cure. */
+export function findingLines(look: Look, findings: readonly AnyFinding[]): string[] {
+  return SEVERITIES.flatMap(({ severity, style, title }) => {
+    const group = findings.filter((finding) => finding.severity === severity);
+    if (group.length === 0) return [];
+    return [paint(look, style, `${title} (${group.length})`), ...group.flatMap(oneFinding)];
+  });
+}
+
+function oneFinding(finding: AnyFinding): string[] {
+  const lines = [`  ${finding.what} [${finding.code}]`];
+  if (finding.where !== '') lines.push(`    where:  ${finding.where}`);
+  if (finding.points && finding.points.length > 0) lines.push(`    points: ${pointList(finding.points)}`);
+  if (finding.cure !== '') lines.push(`    cure:   ${finding.cure}`);
+  return lines;
+}
+
+function pointList(points: readonly string[]): string {
+  const named = points.slice(0, MOST_POINTS).map((point) => shortReference(point));
+  const more = points.length - named.length;
+  return more > 0 ? `${named.join(', ')} and ${countText(more, 'more', 'more')}` : named.join(', ');
+}
+
+/** Both `p…` and `item@p…` occur. */
+function shortReference(point: string): string {
+  const at = point.lastIndexOf('@') + 1;
+  return point.slice(0, at) + shortPoint(point.slice(at));
+}

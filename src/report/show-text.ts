@@ -1,0 +1,60 @@
+import type { ShowResult } from '../jobs/types.ts';
+import { type Look, paint } from './look.ts';
+import { momentText } from './moment.ts';
+import { durationText, sizeText } from './quantity.ts';
+import { remarkLines } from './remarks.ts';
+import { tableLines } from './table.ts';
+
+type Point = ShowResult['point'];
+type PointDisk = Point['disks'][number];
+
+/** One point in full; ids are whole here, since this is where one copies them from. */
+export function showText(result: ShowResult, look: Look): string {
+  const { point } = result;
+  const disks: readonly PointDisk[] = point.disks;
+  return [
+    paint(look, 'bold', `${point.item}@${point.point}`),
+    ...tableLines(factRows(point), { indent: 2 }),
+    ...disks.flatMap((disk) => diskLines(disk, look)),
+    ...remarkLines(look, result.warnings),
+  ].join('\n');
+}
+
+function factRows(point: Point): string[][] {
+  const rows = [
+    ['time', momentText(point.time)],
+    ['type', point.base === null ? point.type : `${point.type} on ${point.base}`],
+    ['consistency', point.consistency],
+    ['number in the log', String(point.sequence)],
+    ['started', `${momentText(point.started)}, took ${durationText(point.seconds)}`],
+    ['boot disk', point.bootDisk],
+    ['made by', point.tool],
+    ['bytes', bytesText(point.bytes)],
+  ];
+  if (point.expires !== null) rows.push(['expires', momentText(point.expires)]);
+  return rows;
+}
+
+function diskLines(disk: PointDisk, look: Look): string[] {
+  const { source } = disk;
+  const facts = [
+    source.format,
+    source.blockSize === null ? undefined : `blocks of ${sizeText(source.blockSize)}`,
+    source.uniqueId === null ? undefined : `unique id ${source.uniqueId}`,
+    source.creator === null ? undefined : `creator ${source.creator}`,
+  ];
+  const rows = [
+    ['source', source.address],
+    ['', facts.filter((fact) => fact !== undefined).join(', ')],
+    ['block size', sizeText(disk.blockSize)],
+    ['bytes', bytesText(disk.bytes)],
+    ['fingerprint', disk.fingerprint],
+    ['root', disk.root],
+  ];
+  const title = `  disk ${paint(look, 'bold', disk.name)}, ${sizeText(disk.virtualSize)} (${disk.virtualSize} bytes)`;
+  return [title, ...tableLines(rows, { indent: 4 })];
+}
+
+function bytesText(bytes: Point['bytes']): string {
+  return `read ${sizeText(bytes.read)}, changed ${sizeText(bytes.changed)}, stored ${sizeText(bytes.stored)}`;
+}

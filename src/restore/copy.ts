@@ -1,0 +1,96 @@
+import { VhdvaultError } from '../base/errors.ts';
+import { MIB } from '../base/units.ts';
+import { openIndex } from '../cache/index-cache.ts';
+import { PAGE_IDS } from '../disk/block-map.ts';
+import type { Extent } from '../disk/disk.ts';
+import { type ImageWriter, openImageWriter } from '../image/image-writer.ts';
+import { PointBlocks } from '../point/point-blocks.ts';
+import { PointDisk } from '../point/point-disk.ts';
+import { openSegmentIndex } from '../vault/block-index.ts';
+import { openStore } from '../vault/open-store.ts';
+import { count, NEXT, STOP } from './copy-memory.ts';
+import type { CopyInput } from './copy-task.ts';
+
+const CHUNK: number = 4 * MIB;
+
+/**
+ * One worker's share of a restore: takes segments of the disk from the common queue and writes their data at final
+ * offsets. Ends early, with CANCELLED, when the stop word is set; sets it when it fails.
+ */
+export async function copy(input: CopyInput): Promise<void> {
+  try {
+    await copyAll(input);
+  } catch (error) {
+    Atomics.store(input.memory.control, STOP, 1);
+    throw error;
+  }
+}
+
+async function copyAll(input: CopyInput): Promise<void> {
+  const { keys, index, memory, disk: facts, path, plan } = input;
+  const store = openStore(input.store);
+  const fallback = () => openSegmentIndex(store, keys, index.segments);
+  const found = await openIndex(index, store, keys);
+  await using disk = new PointDisk(
+    facts,
+    new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found, fallback }),
+  );
+  await using writer = await openImageWriter(path, plan);
+  const segment = PAGE_IDS * facts.blockSize;
+  const copier = new Copier(input, disk, writer);
+  for (let n = take(input); n * segment < facts.size; n = take(input)) {
+    const length = Math.min(segment, facts.size - n * segment);
+    for await (const extent of disk.extents(n * segment, length)) await copier.extent(extent);
+    count(memory, input.worker, 'done', length);
+  }
+  await copier.finish();
+  await writer.sync();
+}
+
+function take({ memory }: CopyInput): number {
+  if (Atomics.load(memory.control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
+  return Atomics.add(memory.control, NEXT, 1);
+}
+
+/** Copies extents in chunks; a chunk is written while the next one is read. */
+class Copier {
+  readonly #input: CopyInput;
+  readonly #disk: PointDisk;
+  readonly #writer: ImageWriter;
+  readonly #buffers = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+  #turn = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(input: CopyInput, disk: PointDisk, writer: ImageWriter) {
+    this.#input = input;
+    this.#disk = disk;
+    this.#writer = writer;
+  }
+
+  async extent({ offset, length, kind }: Extent): Promise<void> {
+    const { writeZeros, memory, worker } = this.#input;
+    if (kind === 'zero' && !writeZeros) return count(memory, worker, 'skipped', length);
+    for (let done = 0; done < length; done += CHUNK) {
+      await this.#chunk(offset + done, Math.min(CHUNK, length - done), kind);
+    }
+  }
+
+  /** Waits for the last write; the file is complete only if it succeeded. */
+  finish(): Promise<void> {
+    return this.#writing;
+  }
+
+  async #chunk(offset: number, length: number, kind: Extent['kind']): Promise<void> {
+    const { memory, worker } = this.#input;
+    const buffer = (this.#buffers[this.#turn] as Buffer).subarray(0, length);
+    this.#turn = 1 - this.#turn;
+    if (kind === 'zero') buffer.fill(0);
+    else {
+      await this.#disk.read(offset, buffer);
+      count(memory, worker, 'read', length);
+    }
+    await this.#writing;
+    this.#writing = this.#writer.write(offset, buffer).then(() => count(memory, worker, 'written', length));
+    this.#writing.catch(() => undefined);
+  }
+}

@@ -1,0 +1,101 @@
+import { throwIfAborted } from '../base/abort.ts';
+import type { IndexAddress } from '../cache/index-cache.ts';
+import { openIndex } from '../cache/index-cache.ts';
+import { type ImagePlan, planImage, type TargetFormat } from '../image/image-plan.ts';
+import { createImage } from '../image/image-writer.ts';
+import { discard, partPath, publishFile } from '../io/atomic-file.ts';
+import { PointBlocks } from '../point/point-blocks.ts';
+import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
+import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
+import type { Pool } from '../pool/pool.ts';
+import { openSegmentIndex } from '../vault/block-index.ts';
+import type { Vault } from '../vault/vault.ts';
+import { type CopyCounts, createCopyMemory, STOP, totals } from './copy-memory.ts';
+import { copyTask } from './copy-task.ts';
+
+export interface RestoreDiskOptions {
+  vault: Vault;
+  pool: Pool;
+  index: IndexAddress;
+  disk: PointDiskFacts;
+  target: { path: string; format: TargetFormat; blockSize: number | null; uniqueId: Uint8Array | null };
+  preallocate: boolean;
+  force: boolean;
+  signal?: AbortSignal | undefined;
+  onCounts?: ((counts: CopyCounts) => void) | undefined;
+}
+
+/** What a restore of a disk would write: where every byte goes, and how many bytes hold data. */
+export async function planRestore(
+  options: Pick<RestoreDiskOptions, 'vault' | 'index' | 'disk' | 'target' | 'preallocate'>,
+): Promise<{
+  plan: ImagePlan;
+  data: number;
+}> {
+  const { vault, index, disk: facts, target, preallocate } = options;
+  const { store, keys } = vault;
+  const fallback = () => openSegmentIndex(store, keys, index.segments);
+  const found = await openIndex(index, store, keys);
+  await using disk = new PointDisk(
+    facts,
+    new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found, fallback }),
+  );
+  const imageBlock = target.blockSize ?? 2 * 1024 * 1024;
+  const allocated = new Uint8Array(Math.ceil(facts.size / imageBlock));
+  let data = 0;
+  for await (const { offset, length, kind } of disk.extents()) {
+    if (kind === 'zero') continue;
+    data += length;
+    allocated.fill(1, Math.floor(offset / imageBlock), Math.ceil((offset + length) / imageBlock));
+  }
+  const plan = planImage({
+    format: target.format,
+    size: facts.size,
+    ...(target.format === 'vhd-dynamic' && { blockSize: imageBlock }),
+    ...(target.uniqueId && { uniqueId: target.uniqueId }),
+    now: vault.clock.now(),
+    random: vault.random,
+    isAllocated: (block) => preallocate || allocated[block] === 1,
+  });
+  return { plan, data };
+}
+
+/** Writes one disk of a point to an image, all workers at once; the image has its name only when it is complete and durable. */
+export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan): Promise<CopyCounts> {
+  const { vault, target, force } = options;
+  if (target.format === 'block-device') {
+    await createImage(target.path, plan);
+    return copyDisk(options, plan, target.path);
+  }
+  const part = partPath(target.path, vault.random);
+  try {
+    await createImage(part, plan);
+    const counts = await copyDisk(options, plan, part);
+    await publishFile(part, target.path, { force });
+    return counts;
+  } catch (error) {
+    await discard(part).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function copyDisk(options: RestoreDiskOptions, plan: ImagePlan, path: string): Promise<CopyCounts> {
+  const { vault, pool, index, disk, target, preallocate, signal, onCounts } = options;
+  const memory = createCopyMemory(pool.threads);
+  const stop = () => Atomics.store(memory.control, STOP, 1);
+  signal?.addEventListener('abort', stop, { once: true });
+  const ticking = setInterval(() => onCounts?.(totals(memory)), 100);
+  try {
+    const writeZeros = preallocate || target.format === 'block-device';
+    const common = { store: vault.store.address, keys: vault.keys, index, disk, path, plan, writeZeros, memory };
+    await allOrFirstCause(
+      Array.from({ length: pool.threads }, (_, worker) => pool.run(copyTask, { ...common, worker })),
+    );
+  } finally {
+    clearInterval(ticking);
+    signal?.removeEventListener('abort', stop);
+  }
+  throwIfAborted(signal);
+  onCounts?.(totals(memory));
+  return totals(memory);
+}

@@ -1,0 +1,60 @@
+import { isError } from '../base/errors.ts';
+import { fromHex } from '../base/hex.ts';
+import { writeObject } from '../vault/open-store.ts';
+import { sealJournal, unsealJournal } from '../vault/sealed-file.ts';
+import type { Vault } from '../vault/vault.ts';
+
+const PREFIX = 'AzureBackup-';
+
+/** The staging location of one running job: its journal, and what is being written. */
+export interface StagingLocation {
+  /** Hex. */
+  job: string;
+  /** Path in the store. */
+  folder: string;
+}
+
+/** What a journal tells of its job. */
+export interface StagingRecord {
+  item: string;
+  started: number;
+}
+
+export async function createStaging(vault: Vault, job: string, record: StagingRecord): Promise<StagingLocation> {
+  const folder = `staging/${PREFIX}${job}`;
+  await vault.store.makeFolder(folder);
+  const bytes = new TextEncoder().encode(JSON.stringify(record));
+  await writeObject(vault.store, `${folder}/journal`, sealJournal(vault, fromHex(job), [bytes]));
+  return { job, folder };
+}
+
+/** Removes a staging location and all in it. */
+export async function removeStaging(vault: Vault, location: StagingLocation): Promise<void> {
+  await vault.store.removeFolder(location.folder);
+}
+
+/**
+ * The staging locations of other jobs on this item. Called under the item's lock, which makes them dead. A location
+ * whose journal cannot be read is left alone: nobody knows whose it is.
+ */
+export async function findLeftovers(vault: Vault, item: string): Promise<StagingLocation[]> {
+  const left: StagingLocation[] = [];
+  for (const name of await vault.store.list('staging')) {
+    if (!name.startsWith(PREFIX)) continue;
+    const location = { job: name.slice(PREFIX.length), folder: `staging/${name}` };
+    const record = await readRecord(vault, location);
+    if (record?.item === item) left.push(location);
+  }
+  return left;
+}
+
+async function readRecord(vault: Vault, { folder }: StagingLocation): Promise<StagingRecord | undefined> {
+  const path = `${folder}/journal`;
+  try {
+    const [first] = unsealJournal(vault, await vault.store.get(path), path);
+    return first && (JSON.parse(new TextDecoder().decode(first)) as StagingRecord);
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND', 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) return undefined;
+    throw error;
+  }
+}

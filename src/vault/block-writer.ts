@@ -1,0 +1,85 @@
+import { toHex } from '../base/hex.ts';
+import type { FrameKind } from './pack/frame.ts';
+import { packPath } from './pack/pack-reader.ts';
+import { type FinishedPack, type PackOptions, PackWriter } from './pack/pack-writer.ts';
+
+export type { Codec } from './codec/compress.ts';
+export type { DirectoryEntry } from './pack/directory.ts';
+export { MAX_FRAMES } from './pack/directory.ts';
+export { packPath } from './pack/pack-reader.ts';
+export type { FinishedPack } from './pack/pack-writer.ts';
+
+export interface BlockWriterOptions extends PackOptions {
+  /** The staging location of the job, in the store. */
+  folder: string;
+  kind: FrameKind;
+  /** Awaited before the first pack enters packs/: the job must be open in the log (J1). */
+  beforePublish: () => Promise<void>;
+  /** Told of each pack once it lies in packs/; awaited. */
+  onPack: (pack: FinishedPack) => Promise<void>;
+}
+
+/** Stores blocks: seals them into packs that grow in the staging location and move into packs/ as they fill. */
+export class BlockWriter {
+  readonly #options: BlockWriterOptions;
+  #pack: PackWriter | undefined;
+  /** The pack before, which is synced and moved while the next one fills. */
+  #publishing: Promise<void> = Promise.resolve();
+  #failed: { error: unknown } | undefined;
+
+  constructor(options: BlockWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Stores one block, whose id the caller has made sure is new; returns the bytes that it takes. */
+  async append(id: Uint8Array, raw: Uint8Array): Promise<number> {
+    if (this.#failed) throw this.#failed.error;
+    this.#pack ??= this.#newPack();
+    const stored = await this.#pack.append(this.#options.kind, id, raw);
+    if (this.#pack.isFull) await this.#turnOver();
+    return stored;
+  }
+
+  /** Publishes what is left. */
+  async finish(): Promise<void> {
+    if (this.#pack) await this.#turnOver();
+    await this.#publishing;
+    if (this.#failed) throw this.#failed.error;
+  }
+
+  /** Drops the open pack; whole ones stay for the next run. */
+  async discard(): Promise<void> {
+    await this.#pack?.discard();
+    this.#pack = undefined;
+    await this.#publishing;
+  }
+
+  async #turnOver(): Promise<void> {
+    const pack = this.#pack as PackWriter;
+    this.#pack = undefined;
+    await this.#publishing;
+    if (this.#failed) return pack.discard();
+    this.#publishing = this.#publish(pack).catch((error: unknown) => {
+      this.#failed = { error };
+    });
+  }
+
+  async #publish(pack: PackWriter): Promise<void> {
+    const { store, beforePublish, onPack } = this.#options;
+    let finished: FinishedPack;
+    try {
+      finished = await pack.finish();
+    } catch (error) {
+      await pack.discard();
+      throw error;
+    }
+    await beforePublish();
+    await store.rename(finished.path, packPath(finished.name));
+    await onPack(finished);
+  }
+
+  #newPack(): PackWriter {
+    const { folder, random } = this.#options;
+    return new PackWriter(this.#options, `${folder}/pack-${toHex(random.bytes(6))}`);
+  }
+}

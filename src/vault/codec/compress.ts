@@ -1,0 +1,42 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compressSync, uncompressSync } from 'lz4-napi';
+import { asBuffer } from '../../base/hex.ts';
+
+export const CODECS = { none: 0, lz4: 1, zstd: 2 } as const;
+export type Codec = keyof typeof CODECS;
+
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+/** Raw bytes -> payload and the codec that was worth it: `none` where less than 1/32 is saved. */
+export function compress(codec: Codec, raw: Uint8Array): { codec: Codec; payload: Uint8Array } {
+  if (codec === 'none') return { codec, payload: raw };
+  const payload = codec === 'lz4' ? compressSync(asBuffer(raw)) : zstdCompressSync(raw, ZSTD);
+  return payload.byteLength > raw.byteLength - raw.byteLength / 32
+    ? { codec: 'none', payload: raw }
+    : { codec, payload };
+}
+
+/** Payload -> raw bytes, or undefined when it is not `rawLength` bytes of that codec. Never allocates more than that. */
+export function decompress(codec: number, payload: Uint8Array, rawLength: number): Uint8Array | undefined {
+  try {
+    const raw = decode(codec, payload, rawLength);
+    return raw?.byteLength === rawLength ? raw : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(codec: number, payload: Uint8Array, rawLength: number): Uint8Array | undefined {
+  switch (codec) {
+    case CODECS.none:
+      return payload;
+    case CODECS.lz4:
+      // The length in front is what the library allocates: checked before it is trusted.
+      if (payload.byteLength < 4 || asBuffer(payload).readUInt32LE(0) !== rawLength) return undefined;
+      return uncompressSync(payload);
+    case CODECS.zstd:
+      return zstdDecompressSync(payload, { maxOutputLength: rawLength });
+    default:
+      return undefined;
+  }
+}

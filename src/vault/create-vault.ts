@@ -1,0 +1,156 @@
+import { createCipheriv, createPrivateKey, createPublicKey } from 'node:crypto';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { VhdvaultError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import { MIB } from '../base/units.ts';
+import { TOOL } from '../base/version.ts';
+import type { Codec } from './codec/compress.ts';
+import { CONFIG_PATH, checkBlockSize, encodeConfig, type VaultConfig } from './config.ts';
+import { blake3 } from './crypto/blake3.ts';
+import type { VaultKeys } from './crypto/keys.ts';
+import { checkSecret, encodeSlot, KDF_COST, type KdfCost, type SecretBytes } from './crypto/slot.ts';
+import { encodeEntry, logPath } from './log/entry.ts';
+import { type Store, writeObject } from './open-store.ts';
+
+export interface CreateOptions {
+  /** Left out: the vault is not encrypted. */
+  secret?: SecretBytes;
+  /** Default 128 KiB. */
+  blockSize?: number;
+  /** Default lz4. */
+  codec?: Codec;
+  /** Bytes set aside for a full disk; default 64 MiB. */
+  reserve?: number;
+  /** Tests only: a cheap key derivation. */
+  kdf?: KdfCost;
+  random?: Random;
+  clock?: Clock;
+}
+
+const INIT = 'staging/init';
+const FOLDERS = ['keys', 'log', 'ckpt', 'index', 'lists', 'locks', 'staging', 'quarantine', 'packs'];
+
+/**
+ * Makes a vault in an empty store; vault.json is linked last, so a vault is there whole or not at all. What a dead init
+ * left is removed first.
+ * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_REFUSED, USAGE
+ */
+export async function createVault(store: Store, options: CreateOptions = {}): Promise<VaultConfig> {
+  const { secret, random = systemRandom, clock = systemClock, reserve = 64 * MIB, blockSize = 128 * 1024 } = options;
+  checkBlockSize(blockSize);
+  if (secret) checkSecret(secret);
+  await clearLeftovers(store);
+  for (const folder of FOLDERS) await store.makeFolder(folder);
+  await store.makeFolder(INIT);
+  for (let n = 0; n < 256; n++) await store.makeFolder(`packs/${n.toString(16).padStart(2, '0')}`);
+
+  const singleWriter = await probe(store);
+  const master = random.bytes(32);
+  const certificateSeed = random.bytes(32);
+  const config: VaultConfig = {
+    family: random.bytes(16),
+    id: random.bytes(16),
+    blockSize,
+    codec: options.codec ?? 'lz4',
+    encrypted: secret !== undefined,
+    publicKey: secret ? null : master,
+    certificateKey: publicKeyOf(certificateSeed),
+    singleWriter,
+    reserve,
+  };
+  const stored = encodeConfig(config);
+  const vaultHash = sha256(stored);
+  const keys: VaultKeys = { family: config.family, master, encrypted: config.encrypted };
+  const slots = secret
+    ? [await writeSlot({ store, keys, secret, vaultHash, cost: options.kdf ?? KDF_COST, random })]
+    : [];
+  await writeReserve(store, reserve);
+  const body = { type: 'init' as const, vaultHash, slots, certificateSeed };
+  const entry = { sequence: 1, job: '0'.repeat(32), time: clock.now(), tool: TOOL, clockDoubted: false, body };
+  await writeObject(store, logPath(1), encodeEntry(keys, random, vaultHash, entry).bytes);
+  await publishConfig(store, stored, singleWriter);
+  await store.removeFolder(INIT);
+  return config;
+}
+
+/** Refuses what holds a vault or strangers' files; removes what a dead init left, which has no vault.json and no history. */
+async function clearLeftovers(store: Store): Promise<void> {
+  const names = await store.list('.');
+  if (names.includes(CONFIG_PATH)) {
+    throw new VhdvaultError('VAULT_EXISTS', 'there is a vault already', {
+      hint: 'use it, or choose another folder; `vhdvault points` shows what it holds',
+    });
+  }
+  const strangers = names.filter((name) => ![...FOLDERS, 'reserve'].includes(name));
+  const entries = await store.list('log');
+  if (strangers.length > 0 || entries.length > 1 || (names.length > 0 && !names.includes('staging'))) {
+    throw new VhdvaultError('VAULT_EXISTS', `the folder is not empty: it holds ${names.slice(0, 5).join(', ')}`, {
+      hint:
+        entries.length > 1
+          ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
+          : 'choose an empty or a new folder',
+    });
+  }
+  for (const name of names) await (name === 'reserve' ? store.remove(name) : store.removeFolder(name));
+}
+
+/** Tells whether the store must be used by one writer at a time; refuses one on which a commit cannot be atomic (L3). */
+async function probe(store: Store): Promise<boolean> {
+  await store.remove(`${INIT}/probe`);
+  await writeObject(store, `${INIT}/probe`, Uint8Array.of(1));
+  const twice = await store.create(`${INIT}/probe`).catch((error: unknown) => error as VhdvaultError);
+  if (!('code' in twice && twice.code === 'TARGET_EXISTS')) {
+    throw new VhdvaultError('VAULT_UNSUITABLE', 'this file system cannot create a file only if it is absent (O_EXCL)', {
+      hint: 'put the vault on another file system (ext4, xfs, btrfs, NTFS, APFS)',
+    });
+  }
+  try {
+    const first = await store.link(`${INIT}/probe`, `${INIT}/probe-link`);
+    const second = await store.link(`${INIT}/probe`, `${INIT}/probe-link`);
+    return !(first === 'linked' && second === 'exists');
+  } catch {
+    return true;
+  }
+}
+
+async function writeSlot(
+  options: Parameters<typeof encodeSlot>[0] & { store: Store },
+): Promise<{ name: string; hash: string }> {
+  const stored = await encodeSlot(options);
+  const name = toHex(options.random.bytes(8));
+  await writeObject(options.store, `keys/${name}`, stored);
+  return { name, hash: toHex(blake3(stored)) };
+}
+
+async function publishConfig(store: Store, stored: Uint8Array, singleWriter: boolean): Promise<void> {
+  if (singleWriter) return writeObject(store, CONFIG_PATH, stored);
+  const part = `${INIT}/${CONFIG_PATH}`;
+  await writeObject(store, part, stored);
+  for (const folder of ['keys', 'packs', '.']) await store.syncFolder(folder);
+  if ((await store.link(part, CONFIG_PATH)) === 'exists') {
+    throw new VhdvaultError('VAULT_EXISTS', 'another init made a vault here meanwhile', { hint: 'use that one' });
+  }
+  await store.syncFolder('.');
+}
+
+/** Incompressible, so that the space is really taken, and known, so that verify can check it. */
+async function writeReserve(store: Store, size: number): Promise<void> {
+  await using file = await store.create('reserve');
+  const key = sha256(new TextEncoder().encode('vhdvault/reserve/1'));
+  const stream = createCipheriv('aes-256-ctr', key, new Uint8Array(16));
+  const zeros = new Uint8Array(Math.min(size, 4 * MIB));
+  for (let done = 0; done < size; done += zeros.byteLength) {
+    await file.write([stream.update(zeros.subarray(0, Math.min(zeros.byteLength, size - done)))]);
+  }
+  await file.sync();
+}
+
+/** Ed25519, from its 32-byte seed in PKCS #8 (RFC 8410). */
+function publicKeyOf(seed: Uint8Array): Uint8Array {
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+  return new Uint8Array(spki.subarray(-32));
+}

@@ -1,0 +1,125 @@
+import { argon2 } from 'node:crypto';
+import { promisify } from 'node:util';
+import { hkdf } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { VhdvaultError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import { BinaryReader, BinaryWriter } from '../binary.ts';
+import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.ts';
+import { newObject, openObject, type VaultKeys } from './keys.ts';
+import { DOMAIN_BODY } from './sealer.ts';
+
+/*
+ * Slot (FORMAT.md): header 96 | KDF u8 | memory KiB u32 | passes u32 | lanes u32 | sealed master key 48
+ */
+const SLOT_SIZE: number = HEADER_SIZE + 13 + 48;
+
+/** What a person or a program gives to open a vault. */
+export type SecretBytes = { passphrase: string } | { keyFile: Uint8Array };
+
+export interface KdfCost {
+  memoryKiB: number;
+  passes: number;
+  lanes: number;
+}
+
+/** 0.13 s on the machine that this was chosen on; OWASP asks for less. */
+export const KDF_COST: KdfCost = { memoryKiB: 64 * 1024, passes: 3, lanes: 4 };
+
+/** More than this is refused on read: a slot file must not be able to exhaust the machine. */
+const KDF_CAP: KdfCost = { memoryKiB: 1024 * 1024, passes: 16, lanes: 16 };
+
+const KDF_PASSPHRASE = 1;
+const KDF_KEY_FILE = 2;
+
+/** Wraps the master key for one secret. `vaultHash` binds the slot to its vault. */
+export async function encodeSlot(options: {
+  keys: VaultKeys;
+  secret: SecretBytes;
+  vaultHash: Uint8Array;
+  cost: KdfCost;
+  random: Random;
+}): Promise<Uint8Array> {
+  const { keys, secret, vaultHash, cost, random } = options;
+  const salt = random.bytes(32);
+  const kek = await deriveKey(secret, salt, cost);
+  // The salt of the KDF is that of the header, so it must be known before the header's key.
+  const fixed: Random = { bytes: () => salt };
+  const { header, sealer } = newObject({ ...keys, master: kek, encrypted: true }, fixed, 'slot', new Uint8Array(16));
+  const used = 'passphrase' in secret ? cost : { memoryKiB: 0, passes: 0, lanes: 0 };
+  const clear = new BinaryWriter()
+    .bytes(header)
+    .u8('passphrase' in secret ? KDF_PASSPHRASE : KDF_KEY_FILE)
+    .u32(used.memoryKiB)
+    .u32(used.passes)
+    .u32(used.lanes)
+    .finish();
+  const associated = Buffer.concat([vaultHash, clear]);
+  return Buffer.concat([clear, ...sealer.seal(DOMAIN_BODY, 0, associated, keys.master)]);
+}
+
+/**
+ * Opens a slot with a secret: the master key, or undefined when the secret is not the slot's.
+ * @throws VAULT_DAMAGED when the slot is no slot of this vault, or was changed
+ */
+export async function openSlot(options: {
+  stored: Uint8Array;
+  path: string;
+  family: Uint8Array;
+  secret: SecretBytes;
+  vaultHash: Uint8Array;
+}): Promise<Uint8Array | undefined> {
+  const { stored, path, family, secret, vaultHash } = options;
+  const header = parseObjectHeader(stored, 'slot', path);
+  if (stored.byteLength !== SLOT_SIZE)
+    throw damaged(path, `is ${stored.byteLength} bytes long, a slot has ${SLOT_SIZE}`);
+  const clear = stored.subarray(0, HEADER_SIZE + 13);
+  const fields = new BinaryReader(clear.subarray(HEADER_SIZE), (what) => damaged(path, what));
+  const kdf = fields.u8();
+  const cost = { memoryKiB: fields.u32(), passes: fields.u32(), lanes: fields.u32() };
+  if (kdf !== ('passphrase' in secret ? KDF_PASSPHRASE : KDF_KEY_FILE)) return undefined;
+  if (cost.memoryKiB > KDF_CAP.memoryKiB || cost.passes > KDF_CAP.passes || cost.lanes > KDF_CAP.lanes) {
+    throw damaged(path, 'asks for more work than any slot of vhdvault');
+  }
+  const kek = await deriveKey(secret, header.salt, cost);
+  let sealer: ReturnType<typeof openObject>;
+  try {
+    sealer = openObject({ family, master: kek, encrypted: true }, header, path);
+  } catch (error) {
+    if ((error as VhdvaultError).code === 'VAULT_KEY_WRONG') return undefined;
+    throw error;
+  }
+  const master = sealer.unseal(DOMAIN_BODY, 0, Buffer.concat([vaultHash, clear]), stored.subarray(clear.byteLength));
+  if (!master) throw damaged(path, 'is not authentic, or vault.json was changed');
+  return master;
+}
+
+async function deriveKey(secret: SecretBytes, salt: Uint8Array, cost: KdfCost): Promise<Uint8Array> {
+  if ('keyFile' in secret)
+    return hkdf(sha256, secret.keyFile, salt, new TextEncoder().encode('vhdvault/keyfile/1'), 32);
+  const derive = promisify(argon2) as (name: string, parameters: object) => Promise<Buffer>;
+  return derive('argon2id', {
+    message: Buffer.from(secret.passphrase.normalize('NFC'), 'utf8'),
+    nonce: salt,
+    parallelism: cost.lanes,
+    tagLength: 32,
+    memory: cost.memoryKiB,
+    passes: cost.passes,
+  });
+}
+
+/** @throws VAULT_KEY_REFUSED for an empty passphrase or a key file that is too short to be one */
+export function checkSecret(secret: SecretBytes): void {
+  if ('passphrase' in secret && secret.passphrase.length > 0) return;
+  if ('keyFile' in secret && secret.keyFile.byteLength >= 32) return;
+  const what =
+    'passphrase' in secret
+      ? 'the passphrase is empty'
+      : `the key file has ${secret.keyFile.byteLength} bytes, it needs at least 32`;
+  throw new VhdvaultError('VAULT_KEY_REFUSED', what, {
+    hint:
+      'passphrase' in secret
+        ? 'give a passphrase'
+        : 'make one with: head -c 32 /dev/urandom > KEYFILE; chmod 600 KEYFILE',
+  });
+}

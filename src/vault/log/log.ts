@@ -1,0 +1,155 @@
+import type { Clock } from '../../base/clock.ts';
+import { isError, VhdvaultError } from '../../base/errors.ts';
+import { equalBytes, toHex } from '../../base/hex.ts';
+import type { Random } from '../../base/random.ts';
+import { damaged } from '../codec/object-header.ts';
+import type { VaultKeys } from '../crypto/keys.ts';
+import type { Store } from '../store/store.ts';
+import { decodeEntry, type EntryBody, encodeEntry, hashOf, type LogEntry, logPath, nonceOf } from './entry.ts';
+import { applyEntry, emptyState, type VaultState } from './state.ts';
+
+export interface LogOptions {
+  store: Store;
+  keys: VaultKeys;
+  random: Random;
+  clock: Clock;
+  tool: string;
+  singleWriter: boolean;
+}
+
+/** The vault's one linear history: replay it, and add to it by one atomic create (L1-L4). */
+export class Log {
+  readonly state: VaultState;
+  /** A newest entry that is there and unreadable, or a gap: readers go on with the state before, writers stop (L6). */
+  damage: VhdvaultError | undefined;
+  readonly #options: LogOptions;
+  #durable = 0;
+
+  constructor(options: LogOptions, vaultHash: Uint8Array) {
+    this.#options = options;
+    this.state = emptyState(vaultHash);
+  }
+
+  /**
+   * Replays what came since; returns how many entries.
+   * @throws VAULT_DAMAGED when an entry that others follow is unreadable; VAULT_NEWER, VAULT_KEY_WRONG
+   */
+  async refresh(): Promise<number> {
+    const { store } = this.#options;
+    const before = this.state.sequence;
+    this.damage = undefined;
+    for (;;) {
+      const stored = await store.get(logPath(this.state.sequence + 1)).catch(absent);
+      if (!stored) break;
+      if (!(await this.#apply(stored))) break;
+    }
+    if (!this.damage) await this.#checkGap();
+    return this.state.sequence - before;
+  }
+
+  /**
+   * Commits one entry at the next number. `decide` is asked for the body with the state at n-1, and asked again after
+   * each lost race; it may throw to give up.
+   * @throws VAULT_DAMAGED (nothing is committed beside damage); OUTCOME_UNKNOWN when the entry may or may not last
+   */
+  async commit(
+    job: string,
+    folder: string,
+    decide: (state: VaultState) => EntryBody | Promise<EntryBody>,
+  ): Promise<LogEntry> {
+    for (;;) {
+      await this.refresh();
+      if (this.damage) throw this.damage;
+      await this.#makeDurable();
+      const body = await decide(this.state);
+      const { clock, tool } = this.#options;
+      const time = Math.max(clock.now(), this.state.time);
+      const entry: LogEntry = { sequence: this.state.sequence + 1, job, time, tool, clockDoubted: false, body };
+      if (await this.#create(entry, folder)) return entry;
+    }
+  }
+
+  /** The foreign entries that a decision rests on must not vanish in a power cut (L3). */
+  async #makeDurable(): Promise<void> {
+    if (this.#durable === this.state.sequence) return;
+    await this.#options.store.syncFolder('log');
+    this.#durable = this.state.sequence;
+  }
+
+  async #apply(stored: Uint8Array): Promise<boolean> {
+    const { store, keys } = this.#options;
+    const sequence = this.state.sequence + 1;
+    try {
+      applyEntry(this.state, decodeEntry(keys, stored, sequence, this.state.head), hashOf(stored));
+      return true;
+    } catch (error) {
+      if (!isError(error, 'VAULT_DAMAGED')) throw error;
+      if ((await store.size(logPath(sequence + 1))) !== undefined) throw error;
+      this.damage = error;
+      return false;
+    }
+  }
+
+  /** A file beyond a gap is damage; the listing only finds candidates (L4). */
+  async #checkGap(): Promise<void> {
+    const newest = (await this.#options.store.list('log')).filter((name) => /^\d{20}$/.test(name)).at(-1);
+    if (newest === undefined || Number(newest) <= this.state.sequence) return;
+    // Another process may just have committed it: only what is still missing is a gap.
+    const missing = logPath(this.state.sequence + 1);
+    if ((await this.#options.store.size(missing)) !== undefined) await this.refresh();
+    else this.damage = damaged(missing, `is missing while entry ${Number(newest)} is there`);
+  }
+
+  /** True when the entry is in the log; false when another took the number. */
+  async #create(entry: LogEntry, folder: string): Promise<boolean> {
+    const { store, keys, random, singleWriter } = this.#options;
+    const { bytes, nonce } = encodeEntry(keys, random, this.state.head, entry);
+    const path = logPath(entry.sequence);
+    const won = singleWriter ? await this.#createExclusive(path, bytes) : await this.#link(path, bytes, nonce, folder);
+    if (!won) return false;
+    try {
+      await store.syncFolder('log');
+    } catch (cause) {
+      throw new VhdvaultError('OUTCOME_UNKNOWN', `${path} was written but could not be made durable`, {
+        hint: 'look at the disk of the vault, then run `vhdvault points`: the point is there, or the next backup makes it anew',
+        cause,
+      });
+    }
+    applyEntry(this.state, entry, hashOf(bytes));
+    this.#durable = entry.sequence;
+    return true;
+  }
+
+  async #link(path: string, bytes: Uint8Array, nonce: Uint8Array, folder: string): Promise<boolean> {
+    const { store, random } = this.#options;
+    const part = `${folder}/entry-${toHex(random.bytes(4))}`;
+    try {
+      {
+        await using file = await store.create(part);
+        await file.write([bytes]);
+        await file.sync();
+      }
+      if ((await store.link(part, path)) === 'linked') return true;
+      return equalBytes(nonceOf(await store.get(path)), nonce);
+    } finally {
+      await store.remove(part);
+    }
+  }
+
+  async #createExclusive(path: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await using file = await this.#options.store.create(path);
+      await file.write([bytes]);
+      await file.sync();
+      return true;
+    } catch (error) {
+      if (isError(error, 'TARGET_EXISTS')) return false;
+      throw error;
+    }
+  }
+}
+
+function absent(error: unknown): undefined {
+  if (isError(error, 'NOT_FOUND')) return undefined;
+  throw error;
+}

@@ -1,0 +1,143 @@
+import { VhdvaultError } from '../../base/errors.ts';
+import { toHex } from '../../base/hex.ts';
+import type { Random } from '../../base/random.ts';
+import { CODECS, type Codec, compress, decompress } from '../codec/compress.ts';
+import { HEADER_SIZE, TAG_SIZE } from '../codec/object-header.ts';
+import { createBlake3 } from '../crypto/blake3.ts';
+import { newObject, type VaultKeys } from '../crypto/keys.ts';
+import type { Store } from '../store/store.ts';
+import { type DirectoryEntry, decodeDirectory, encodeDirectory, MAX_FRAMES, TRAILER_SIZE } from './directory.ts';
+import { FRAME_KINDS, type FrameKind, sealFrame } from './frame.ts';
+
+export interface PackOptions {
+  store: Store;
+  keys: VaultKeys;
+  random: Random;
+  job: Uint8Array;
+  codec: Codec;
+  /** `block`: each compressed block is opened and compared before it is sealed (P2); `none` is for benches. */
+  readBack: 'block' | 'none';
+}
+
+/** A pack that is written, synced and named, still in the staging location. */
+export interface FinishedPack {
+  name: string;
+  size: number;
+  /** Where it lies now. */
+  path: string;
+  entries: DirectoryEntry[];
+}
+
+/** Blocks gathered before a write: large enough for the disk, small enough for memory. */
+const CHUNK = 2 * 1024 * 1024;
+
+/** One pack that grows in the staging location. Append, then finish once. */
+export class PackWriter {
+  readonly #options: PackOptions;
+  readonly #path: string;
+  readonly #object: ReturnType<typeof newObject>;
+  readonly #hash = createBlake3();
+  readonly #entries: DirectoryEntry[] = [];
+  #file: Awaited<ReturnType<Store['create']>> | undefined;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #size = HEADER_SIZE;
+
+  constructor(options: PackOptions, path: string) {
+    this.#options = options;
+    this.#path = path;
+    this.#object = newObject(options.keys, options.random, 'pack', options.job);
+    this.#pending.push(this.#object.header);
+    this.#pendingBytes = HEADER_SIZE;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+  get frames(): number {
+    return this.#entries.length;
+  }
+  get isFull(): boolean {
+    return this.#size >= PACK_TARGET || this.#entries.length >= MAX_FRAMES;
+  }
+
+  /** Compresses, reads back, seals and appends one block; returns its stored length. `raw` may be reused afterwards. */
+  async append(kind: FrameKind, id: Uint8Array, raw: Uint8Array): Promise<number> {
+    const { codec, payload } = compress(this.#options.codec, raw);
+    if (this.#options.readBack === 'block' && codec !== 'none') checkReadBack(codec, payload, raw);
+    return this.appendPayload(
+      { kind: FRAME_KINDS[kind], codec: CODECS[codec], rawLength: raw.byteLength, id },
+      payload,
+    );
+  }
+
+  /** Seals and appends a payload that is compressed already. */
+  async appendPayload(
+    facts: Pick<DirectoryEntry, 'kind' | 'codec' | 'rawLength' | 'id'>,
+    payload: Uint8Array,
+  ): Promise<number> {
+    const id = facts.id.slice();
+    const { family } = this.#options.keys;
+    const salt = this.#object.header.subarray(48, 80);
+    const parts = sealFrame(
+      this.#object.sealer,
+      { ...facts, id, family, salt, ordinal: this.#entries.length },
+      payload,
+    );
+    // Unencrypted, the sealed bytes are the caller's own, which it will reuse.
+    const owned = parts.map((part) => (part.buffer === payload.buffer ? part.slice() : part));
+    const storedLength = payload.byteLength + TAG_SIZE;
+    this.#entries.push({ ...facts, id, offset: this.#size, storedLength });
+    this.#size += storedLength;
+    await this.#put(owned, storedLength);
+    return storedLength;
+  }
+
+  /** Writes directory and trailer, syncs, and names the pack. */
+  async finish(): Promise<FinishedPack> {
+    const { header, sealer } = this.#object;
+    const parts = encodeDirectory(sealer, header, this.#entries);
+    const sealed = Buffer.concat(parts.slice(0, -1));
+    decodeDirectory({ sealer, header, sealed, end: this.#size, path: this.#path });
+    await this.#put([sealed, parts.at(-1) as Uint8Array], sealed.byteLength + TRAILER_SIZE);
+    this.#size += sealed.byteLength + TRAILER_SIZE;
+    await this.#flush();
+    await using file = this.#file;
+    this.#file = undefined;
+    await file?.sync();
+    return { name: toHex(this.#hash.digest()), size: this.#size, path: this.#path, entries: this.#entries };
+  }
+
+  /** Throws the unfinished pack away. */
+  async discard(): Promise<void> {
+    await this.#file?.[Symbol.asyncDispose]();
+    this.#file = undefined;
+    await this.#options.store.remove(this.#path);
+  }
+
+  async #put(parts: Uint8Array[], length: number): Promise<void> {
+    this.#pending.push(...parts);
+    this.#pendingBytes += length;
+    if (this.#pendingBytes >= CHUNK) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const chunk = Buffer.concat(this.#pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#hash.update(chunk);
+    this.#file ??= await this.#options.store.create(this.#path);
+    await this.#file.write([chunk]);
+  }
+}
+
+export const PACK_TARGET: number = 32 * 1024 * 1024;
+
+/** Finds errors of the codec and of memory before they reach the vault (restic met both). */
+function checkReadBack(codec: Codec, payload: Uint8Array, raw: Uint8Array): void {
+  const back = decompress(CODECS[codec], payload, raw.byteLength);
+  if (back && Buffer.compare(back, raw) === 0) return;
+  throw new VhdvaultError('BUG', `a block does not come back from ${codec} as it went in`, {
+    hint: 'test the memory of this machine (memtest86+); nothing was saved of this block',
+  });
+}

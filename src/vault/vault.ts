@@ -1,0 +1,194 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
+import { type Random, systemRandom } from '../base/random.ts';
+import { TOOL } from '../base/version.ts';
+import { damaged } from './codec/object-header.ts';
+import { CONFIG_PATH, parseConfig, type VaultConfig } from './config.ts';
+import { blake3 } from './crypto/blake3.ts';
+import { constantKey, type VaultKeys } from './crypto/keys.ts';
+import { checkSecret, openSlot, type SecretBytes } from './crypto/slot.ts';
+import type { Adds, EntryBody, LogEntry } from './log/entry.ts';
+import { decodeEntry, logPath } from './log/entry.ts';
+import { Log } from './log/log.ts';
+import type { VaultState } from './log/state.ts';
+import type { Store } from './open-store.ts';
+
+export type { VaultKeys } from './crypto/keys.ts';
+export type { KdfCost, SecretBytes } from './crypto/slot.ts';
+export type { Adds } from './log/entry.ts';
+export { logPath as logEntryPath } from './log/entry.ts';
+export type { LoggedPoint, VaultState } from './log/state.ts';
+
+/** An open vault: its constants, its keys, and the state that its log tells. */
+export class Vault {
+  readonly store: Store;
+  readonly config: VaultConfig;
+  readonly keys: VaultKeys;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly #log: Log;
+
+  /** Use `openVault`. */
+  constructor(options: { store: Store; config: VaultConfig; keys: VaultKeys; random: Random; clock: Clock; log: Log }) {
+    this.store = options.store;
+    this.config = options.config;
+    this.keys = options.keys;
+    this.random = options.random;
+    this.clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Hex. */
+  get id(): string {
+    return toHex(this.config.id);
+  }
+  get state(): VaultState {
+    return this.#log.state;
+  }
+  /** Damage at the end of the log: reading goes on with the state before it, writing stops. */
+  get damage(): VhdvaultError | undefined {
+    return this.#log.damage;
+  }
+
+  /** Replays what other processes committed since. */
+  async refresh(): Promise<void> {
+    await this.#log.refresh();
+  }
+
+  /** Opens a job: from now on its packs may enter packs/ (J1). `folder` is its staging location. */
+  async openJob(job: string, folder: string): Promise<void> {
+    await this.#log.commit(job, folder, (state) => {
+      if (state.jobs.has(job)) throw jobClosed(job);
+      return { type: 'open', verb: 1 };
+    });
+  }
+
+  /**
+   * Commits a recovery point by rule J4: the job must be open still where the point adds packs, and `check` holds the
+   * rest again at every attempt.
+   * @throws JOB_CLOSED when somebody abandoned the job: none of its packs may be used
+   */
+  commitPoint(options: {
+    job: string;
+    folder: string;
+    point: string;
+    adds: Adds[];
+    /** Asked at every attempt, with the state at n-1; may throw. */
+    manifest: (state: VaultState) => Uint8Array | Promise<Uint8Array>;
+  }): Promise<LogEntry> {
+    const { job, folder, point, adds } = options;
+    return this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
+      if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.has(job)) throw jobClosed(job);
+      return { type: 'point', point, adds, manifest: await options.manifest(state) };
+    });
+  }
+
+  /** Closes a job that looks dead: a guess that costs a re-upload if it is wrong, never data. */
+  async abandonJob(own: string, folder: string, dead: string): Promise<void> {
+    if (this.state.jobs.get(dead) !== 'open') return;
+    await this.#log.commit(own, folder, () => ({ type: 'abandon', job: dead }));
+  }
+
+  /** A name for files that tells nothing: keyed hash, 32 hex digits. */
+  nameHash(...words: string[]): string {
+    const bytes = new TextEncoder().encode(JSON.stringify(words));
+    return toHex(blake3(bytes, constantKey(this.keys, 'name')).subarray(0, 16));
+  }
+}
+
+export interface OpenVaultOptions {
+  secret?: SecretBytes;
+  random?: Random;
+  clock?: Clock;
+}
+
+/**
+ * Opens a vault and replays its log. Writes nothing.
+ * @throws VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
+ */
+export async function openVault(store: Store, options: OpenVaultOptions = {}): Promise<Vault> {
+  const { secret, random = systemRandom, clock = systemClock } = options;
+  const stored = await store.get(CONFIG_PATH).catch((error: unknown) => {
+    if (!isError(error, 'NOT_FOUND')) throw error;
+    throw new VhdvaultError('VAULT_MISSING', `there is no vault at ${placeOf(store)}`, {
+      hint: 'check the address, or make one with `vhdvault init`',
+      details: { path: placeOf(store) },
+    });
+  });
+  const config = parseConfig(stored);
+  const vaultHash = sha256(stored);
+  const opened = config.encrypted ? await unlock(store, config, vaultHash, secret) : unencrypted(config, secret);
+  const keys: VaultKeys = { family: config.family, master: opened.master, encrypted: config.encrypted };
+  await checkInit({ store, keys, vaultHash, slot: opened.slot });
+  const log = new Log({ store, keys, random, clock, tool: TOOL, singleWriter: config.singleWriter }, vaultHash);
+  await log.refresh();
+  return new Vault({ store, config, keys, random, clock, log });
+}
+
+interface Unlocked {
+  master: Uint8Array;
+  slot: { name: string; hash: string } | undefined;
+}
+
+function unencrypted(config: VaultConfig, secret: SecretBytes | undefined): Unlocked {
+  if (!secret) return { master: config.publicKey as Uint8Array, slot: undefined };
+  throw new VhdvaultError('VAULT_KEY_REFUSED', 'this vault is not encrypted, yet a passphrase or key file was given', {
+    hint: 'if it should be encrypted, somebody may have put another vault in its place; else run without the passphrase',
+  });
+}
+
+async function unlock(
+  store: Store,
+  config: VaultConfig,
+  vaultHash: Uint8Array,
+  secret: SecretBytes | undefined,
+): Promise<Unlocked> {
+  if (!secret) {
+    throw new VhdvaultError('VAULT_KEY_MISSING', 'this vault is encrypted and no passphrase or key file was given', {
+      hint: 'use --passphrase-file FILE, VHDVAULT_PASSPHRASE_FILE, VHDVAULT_PASSPHRASE, --key-file FILE or VHDVAULT_KEY_FILE',
+    });
+  }
+  checkSecret(secret);
+  const names = await store.list('keys');
+  for (const name of names) {
+    const path = `keys/${name}`;
+    const stored = await store.get(path);
+    const master = await openSlot({ stored, path, family: config.family, secret, vaultHash });
+    if (master) return { master, slot: { name, hash: toHex(blake3(stored)) } };
+  }
+  const what = 'passphrase' in secret ? 'passphrase' : 'key file';
+  throw new VhdvaultError('VAULT_KEY_WRONG', `the ${what} opens none of the ${names.length} key slots of this vault`, {
+    hint: 'check for a typing error, the keyboard layout, and that it belongs to this vault',
+  });
+}
+
+/** Entry 1 repeats the hash of vault.json and lists the slots: neither can be swapped for an old one (E4). */
+async function checkInit(options: {
+  store: Store;
+  keys: VaultKeys;
+  vaultHash: Uint8Array;
+  slot: Unlocked['slot'];
+}): Promise<void> {
+  const { store, keys, vaultHash, slot } = options;
+  const stored = await store.get(logPath(1)).catch((error: unknown) => {
+    throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing') : error;
+  });
+  const { body } = decodeEntry(keys, stored, 1, vaultHash);
+  if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry');
+  if (slot && !body.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash)) {
+    throw damaged(`keys/${slot.name}`, 'is not among the slots that the log lists');
+  }
+}
+
+function placeOf(store: Store): string {
+  return store.address.kind === 'folder' ? store.address.path : `memory:${store.address.name}`;
+}
+
+function jobClosed(job: string): VhdvaultError {
+  return new VhdvaultError('JOB_CLOSED', `job ${job} was closed by another run`, {
+    hint: 'run the backup again; nothing that was saved before is lost',
+    details: { job },
+  });
+}

@@ -1,0 +1,136 @@
+import type { BackupResult, PointSummary, RestoreResult, ShowResult, VerifyResult } from '../../src/jobs/types.ts';
+import type { Look } from '../../src/report/look.ts';
+
+/** Results that no run has made, for the exact text of reports. Times are UTC; the tests set the local zone. */
+export const plain: Look = { color: false, now: Date.parse('2026-11-22T18:00:00Z') };
+export const colored: Look = { ...plain, color: true };
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+const osBytes = { read: 9.125 * GIB, changed: 212 * MIB, stored: 74 * MIB };
+const dataBytes = { read: 500 * GIB, changed: 1.3 * GIB, stored: 402 * MIB };
+
+export const backupResult: BackupResult = {
+  item: 'web01',
+  point: 'p9c1fa2b300112233',
+  type: 'incremental',
+  base: { point: 'p7e2d90aa55667788', time: '2026-11-22T09:00:00Z' },
+  reason: 'compared with the checksum table',
+  consistency: 'crash',
+  started: '2026-11-22T17:50:00Z',
+  finished: '2026-11-22T17:54:12Z',
+  seconds: 252,
+  disks: [
+    {
+      name: 'os',
+      format: 'vhd-dynamic',
+      virtualSize: 40 * GIB,
+      blockSize: 131072,
+      blocks: { total: 327680, read: 74752, changed: 1696, stored: 1500 },
+      bytes: osBytes,
+      root: 'aa',
+      strip: Array.from({ length: 64 }, (_, slice) => (slice === 4 || slice === 5 ? 1 : slice === 20 ? 0.001 : 0)),
+    },
+    {
+      name: 'data',
+      format: 'vhd-fixed',
+      virtualSize: 500 * GIB,
+      blockSize: 131072,
+      blocks: { total: 4096000, read: 4096000, changed: 10650, stored: 9000 },
+      bytes: dataBytes,
+      root: 'bb',
+      strip: new Array(64).fill(0),
+    },
+  ],
+  bytes: { read: 509.125 * GIB, changed: 1.5 * GIB, stored: 476 * MIB },
+  warnings: [],
+  notices: [],
+  healed: 0,
+};
+
+export const pointSummary: PointSummary = {
+  item: 'web01',
+  point: 'p7e2d90aa55667788',
+  time: '2026-11-22T09:00:00Z',
+  type: 'full',
+  base: null,
+  consistency: 'crash',
+  tier: 'vault',
+  expires: null,
+  disks: [
+    { name: 'os', virtualSize: 40 * GIB, root: 'aa' },
+    { name: 'data', virtualSize: 500 * GIB, root: 'bb' },
+  ],
+  bytes: { read: 509 * GIB, changed: 300 * GIB, stored: 120 * GIB },
+};
+
+const osDisk: ShowResult['point']['disks'][number] = {
+  name: 'os',
+  virtualSize: 40 * GIB,
+  root: 'aa',
+  source: {
+    address: '/images/os.vhd',
+    format: 'vhd-dynamic',
+    blockSize: 2 * MIB,
+    uniqueId: '3f2504e0-4f89-11d3-9a0c-0305e82c3301',
+    creator: 'win ',
+  },
+  blockSize: 131072,
+  fingerprint: 'ffee',
+  bytes: osBytes,
+};
+
+export const showResult: ShowResult = {
+  point: {
+    ...pointSummary,
+    sequence: 3,
+    bootDisk: 'os',
+    tool: 'vhdvault 0.1.0',
+    started: '2026-11-22T08:55:00Z',
+    seconds: 300,
+    disks: [osDisk],
+  },
+  warnings: [],
+};
+
+export const restoreResult: RestoreResult = {
+  item: 'web01',
+  point: 'p7e2d90aa55667788',
+  disks: [
+    {
+      name: 'os',
+      path: '/restored/os.vhd',
+      format: 'vhd-dynamic',
+      virtualSize: 40 * GIB,
+      bytes: { read: 10 * GIB, written: 10 * GIB, skipped: 30 * GIB },
+    },
+  ],
+  seconds: 10,
+  dryRun: false,
+  warnings: [],
+};
+
+export const damagedResult: VerifyResult = {
+  ok: false,
+  checked: { entries: 4, points: 3, packs: 7, segments: 1, blocks: 2048, bytes: 256 * MIB },
+  findings: [
+    {
+      severity: 'info',
+      code: 'LEFTOVER',
+      what: 'a staging location of a dead job',
+      where: 'AzureBackup-12',
+      cure: '',
+      points: [],
+    },
+    {
+      severity: 'damage',
+      code: 'PACK_HASH',
+      what: 'a pack does not match its name',
+      where: 'packs/ab/abcd',
+      cure: 'vhdvault backup web01 heals it',
+      points: ['p7e2d90aa55667788', 'web01@p9c1fa2b300112233'],
+    },
+  ],
+  seconds: 3.14,
+};

@@ -1,0 +1,251 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { backupText } from '../../src/report/backup-text.ts';
+import { convertText } from '../../src/report/convert-text.ts';
+import { factsText } from '../../src/report/facts-text.ts';
+import { initText } from '../../src/report/init-text.ts';
+import { itemsText } from '../../src/report/items-text.ts';
+import { mapText } from '../../src/report/map-text.ts';
+import { pointsText } from '../../src/report/points-text.ts';
+import { problemText } from '../../src/report/problem-text.ts';
+import { restoreText } from '../../src/report/restore-text.ts';
+import { showText } from '../../src/report/show-text.ts';
+import { verifyText } from '../../src/report/verify-text.ts';
+import { backupResult, colored, damagedResult, plain, pointSummary, restoreResult, showResult } from './results.ts';
+
+beforeAll(() => {
+  process.env.TZ = 'Europe/Berlin';
+});
+
+describe('a backup', () => {
+  test('is told in one aligned row per disk, with where it changed, and a line that it is saved', () => {
+    expect(backupText(backupResult, plain)).toMatchInlineSnapshot(`
+      "web01  incremental on p7e2d90a (10:00)  compared with the checksum table
+        os    40 GiB dynamic   read 9.1 GiB  changed 212 MiB  stored  74 MiB  ▁▁█▁▁▁▁▁▁▁▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+        data 500 GiB fixed     read 500 GiB  changed 1.3 GiB  stored 402 MiB  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+      point p9c1fa2b saved in 4 min 12 s (2 GiB/s), crash-consistent"
+    `);
+  });
+
+  test('tells warnings, notices and healed blocks, each on a line of its own', () => {
+    const text = backupText(
+      { ...backupResult, disks: [], warnings: ['disk data is new'], notices: ['a lock was taken over'], healed: 2 },
+      plain,
+    );
+    expect(text).toMatchInlineSnapshot(`
+      "web01  incremental on p7e2d90a (10:00)  compared with the checksum table
+      note: a lock was taken over
+      note: 2 blocks stored again: the vault's copy was bad
+      warning: disk data is new
+      point p9c1fa2b saved in 4 min 12 s (2 GiB/s), crash-consistent"
+    `);
+  });
+
+  test('of a full point names no base, and one of another day tells its date', () => {
+    expect(backupText({ ...backupResult, type: 'full', base: null, disks: [] }, plain)).toMatch(
+      /^web01 {2}full {2}comp/,
+    );
+    const old = { ...backupResult, base: { point: 'p7e2d90aa55667788', time: '2026-11-20T09:00:00Z' } };
+    expect(backupText(old, plain)).toContain('incremental on p7e2d90a (2026-11-20 10:00)');
+  });
+
+  test('has colour only where the look says so', () => {
+    expect(backupText(backupResult, plain)).not.toContain('\x1b');
+    expect(backupText(backupResult, colored)).toContain('\x1b[32mpoint p9c1fa2b saved\x1b[39m');
+  });
+});
+
+describe('lists', () => {
+  test('of points are tables in local time, newest last', () => {
+    const later: typeof pointSummary = {
+      ...pointSummary,
+      point: 'p7e2d90ab00000000',
+      time: '2026-11-22T23:30:00Z',
+      type: 'incremental',
+      disks: pointSummary.disks.slice(0, 1),
+      bytes: { read: 1, changed: 0, stored: 1536 },
+    };
+    expect(pointsText({ points: [pointSummary, later], warnings: [] }, plain)).toMatchInlineSnapshot(`
+      "item   point      time              type         consistency     size  changed   stored  disks
+      web01  p7e2d90aa  2026-11-22 10:00  full         crash        540 GiB  300 GiB  120 GiB  os, data
+      web01  p7e2d90ab  2026-11-23 00:30  incremental  crash         40 GiB      0 B  1.5 KiB  os"
+    `);
+  });
+
+  test('that are empty say so', () => {
+    expect(pointsText({ points: [], warnings: ['x'] }, plain)).toBe('no points\nwarning: x');
+    expect(itemsText({ items: [], warnings: [] }, plain)).toBe('no items');
+  });
+
+  test('of items are tables', () => {
+    const item = {
+      item: 'web01',
+      points: 12,
+      latest: 'p9c1fa2b300112233',
+      time: '2026-11-22T09:00:00Z',
+      virtualSize: 1024 ** 4,
+      disks: ['os', 'data'],
+      stored: 0,
+    };
+    expect(itemsText({ items: [item], warnings: [] }, plain)).toMatchInlineSnapshot(`
+      "item   points  latest    time               size  stored  disks
+      web01      12  p9c1fa2b  2026-11-22 10:00  1 TiB     0 B  os, data"
+    `);
+  });
+});
+
+test('a point in full shows ids whole, and each disk with its source', () => {
+  expect(showText(showResult, plain)).toMatchInlineSnapshot(`
+    "web01@p7e2d90aa55667788
+      time               2026-11-22 10:00
+      type               full
+      consistency        crash
+      number in the log  3
+      started            2026-11-22 09:55, took 5 min
+      boot disk          os
+      made by            vhdvault 0.1.0
+      bytes              read 509 GiB, changed 300 GiB, stored 120 GiB
+      disk os, 40 GiB (42949672960 bytes)
+        source       /images/os.vhd
+                     vhd-dynamic, blocks of 2 MiB, unique id 3f2504e0-4f89-11d3-9a0c-0305e82c3301, creator win
+        block size   128 KiB
+        bytes        read 9.1 GiB, changed 212 MiB, stored 74 MiB
+        fingerprint  ffee
+        root         aa"
+  `);
+});
+
+test('a restore tells what was read, written and skipped, and where it went', () => {
+  expect(restoreText(restoreResult, plain)).toMatchInlineSnapshot(`
+    "web01@p7e2d90a
+      os 40 GiB dynamic   read 10 GiB  written 10 GiB  skipped 30 GiB  /restored/os.vhd
+    1 disk restored in 10 s (1 GiB/s)"
+  `);
+});
+
+test('a dry run tells only what would be written', () => {
+  expect(restoreText({ ...restoreResult, dryRun: true }, plain)).toMatchInlineSnapshot(`
+    "web01@p7e2d90a
+      os 40 GiB dynamic   /restored/os.vhd
+    dry run: nothing was written"
+  `);
+});
+
+describe('a verification', () => {
+  test('groups findings, the worst first, each with its points and cure, and ends with the verdict', () => {
+    expect(verifyText(damagedResult, plain)).toMatchInlineSnapshot(`
+      "damage (1)
+        a pack does not match its name [PACK_HASH]
+          where:  packs/ab/abcd
+          points: p7e2d90a, web01@p9c1fa2b
+          cure:   vhdvault backup web01 heals it
+      remarks (1)
+        a staging location of a dead job [LEFTOVER]
+          where:  AzureBackup-12
+      checked 3 points, 4 log entries, 7 packs, 1 index segment, 2048 blocks, 256 MiB in 3.1 s
+      DAMAGE FOUND: 1 finding, touching 2 points"
+    `);
+  });
+
+  test('without findings is two lines', () => {
+    expect(verifyText({ ...damagedResult, ok: true, findings: [] }, plain)).toMatchInlineSnapshot(`
+      "checked 3 points, 4 log entries, 7 packs, 1 index segment, 2048 blocks, 256 MiB in 3.1 s
+      no damage found"
+    `);
+  });
+
+  test('names no more than six points of one finding', () => {
+    const points = Array.from({ length: 9 }, (_, n) => `p${n}000000000000000`);
+    const findings = damagedResult.findings.slice(1).map((finding) => ({ ...finding, points }));
+    expect(verifyText({ ...damagedResult, findings }, plain)).toContain('p5000000 and 3 more\n');
+  });
+});
+
+describe('images', () => {
+  test('are described in the words of the specification, parents after children, without what they do not have', () => {
+    const facts = {
+      path: '/child.avhd',
+      format: 'vhd-differencing',
+      currentSize: 2 ** 30,
+      timestamp: null,
+      geometry: { cylinders: 520, heads: 16, sectorsPerTrack: 63 },
+      locators: [
+        { code: 'W2ru', path: '.\\base.vhd' },
+        { code: 'MacX', path: null },
+      ],
+      parent: { path: '/base.vhd', format: 'vhd-dynamic', blockSize: 2097152, locators: [], parent: null },
+    };
+    const finding = {
+      severity: 'warning',
+      code: 'VHD_FOOTER_COPY_USED',
+      what: 'odd',
+      where: 'byte 0',
+      cure: '',
+    } as const;
+    expect(factsText(facts, plain, [finding])).toMatchInlineSnapshot(`
+      "/child.avhd
+        format       vhd-differencing
+        currentSize  1073741824 (1 GiB)
+        geometry     cylinders 520, heads 16, sectorsPerTrack 63
+        locators     code W2ru, path .\\base.vhd
+                     code MacX, path null
+      parent 1 of 1: /base.vhd
+        format     vhd-dynamic
+        blockSize  2097152 (2 MiB)
+      warnings (1)
+        odd [VHD_FOOTER_COPY_USED]
+          where:  byte 0"
+    `);
+  });
+
+  test('are mapped as a table of extents with a sum', () => {
+    const result = {
+      file: '/a.vhd',
+      format: 'vhd-dynamic',
+      virtualSize: 4194304,
+      extents: [
+        { offset: 0, length: 2097152, kind: 'zero' },
+        { offset: 2097152, length: 2097152, kind: 'data' },
+      ],
+    };
+    expect(mapText(result)).toMatchInlineSnapshot(`
+      " offset   length  kind
+            0  2097152  zero
+      2097152  2097152  data
+      2 extents, 4 MiB of dynamic: 2 MiB zero, 2 MiB data"
+    `);
+  });
+
+  test('that were converted are told with their bytes', () => {
+    const bytes = { read: 2048, written: 1024, skipped: 0 };
+    const result = { source: '/a.vhd', path: '/b.raw', format: 'raw', virtualSize: 2048, bytes, seconds: 0.5 };
+    expect(convertText(result, plain)).toMatchInlineSnapshot(`
+      "/a.vhd -> /b.raw
+        2 KiB raw   read 2 KiB   written 1 KiB   skipped 0 B
+      converted in 500 ms (4 KiB/s)"
+    `);
+  });
+});
+
+describe('a new vault', () => {
+  const result = { vault: '/v', id: 'v1', blockSize: 131072, compression: 'lz4', encrypted: true } as const;
+
+  test('comes with the advice to keep its key', () => {
+    expect(initText(result, plain)).toMatchInlineSnapshot(`
+      "vault v1 made in /v
+        blocks of 128 KiB, lz4 compression, encrypted
+      keep the passphrase or key file safe: without it nobody can read this vault again"
+    `);
+  });
+
+  test('that is not encrypted says so loudly', () => {
+    expect(initText({ ...result, encrypted: false }, plain)).toContain('NOT encrypted');
+  });
+});
+
+test('a problem is told with its code, then its cure; usage only for wrong usage', () => {
+  expect(problemText({ code: 'NO_SPACE', message: 'no space', hint: 'free some', details: {} }, plain)).toBe(
+    'vhdvault: no space [NO_SPACE]\nfree some',
+  );
+  const problem = { code: 'USAGE', message: 'wrong', hint: 'look', details: { usage: 'vhdvault points' } } as const;
+  expect(problemText(problem, plain)).toBe('vhdvault: wrong [USAGE]\nusage: vhdvault points\nlook');
+});

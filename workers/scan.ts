@@ -1,0 +1,10 @@
+import { scan } from '../src/backup/scan.ts';
+import type { ScanInput } from '../src/backup/scan-task.ts';
+import { systemRandom } from '../src/base/random.ts';
+import { openAddress } from '../src/jobs/open-address.ts';
+import { type Answer, answering } from '../src/pool/answer.ts';
+
+const run: (input: ScanInput) => Promise<Answer<void>> = answering((input: ScanInput) =>
+  scan(input, { openDisk: openAddress, random: systemRandom }),
+);
+export default run;
