@@ -11,7 +11,7 @@ import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { openSegmentIndex } from '../vault/block-index.ts';
-import { MAX_FRAMES } from '../vault/block-writer.ts';
+import { FRAMES_TARGET } from '../vault/block-writer.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
 import { BlockStore } from './block-store.ts';
@@ -86,7 +86,7 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
     blockSize,
     threads: pool.threads,
     base: bases.map((base) => base?.leafIds),
-    claims: (pool.threads + 1) * 2 * MAX_FRAMES,
+    claims: (pool.threads + 1) * 2 * FRAMES_TARGET,
   });
   await runScan(options, memory);
   const captured = await writeMaps(options, memory, bases);

@@ -9,8 +9,8 @@ import type { BlockStore } from './block-store.ts';
 import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
 import type { ScanDisk } from './scan-task.ts';
 
-/** Bytes per read: large enough that a call costs nothing, small enough for two per worker. */
-const CHUNK: number = 4 * MIB;
+/** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
+const CHUNK: number = MIB;
 
 export interface LeafScannerOptions {
   memory: ScanMemory;
@@ -23,7 +23,7 @@ export interface LeafScannerOptions {
   blocks: BlockStore;
   hasher: BlockHasher;
   blockSize: number;
-  buffers: Buffer[];
+  buffers: ScanBuffers;
 }
 
 /** A run of blocks to read at once. */
@@ -32,11 +32,15 @@ interface Run {
   blocks: number;
 }
 
-const zeros = Buffer.alloc(CHUNK);
+/** The memory of one worker: of the two buffers one is worked on while the other is read. */
+export interface ScanBuffers {
+  pair: [Buffer, Buffer];
+  zeros: Buffer;
+}
 
-/** Two buffers per worker: one is worked on while the other is read. */
-export function scanBuffers(): Buffer[] {
-  return [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+export function scanBuffers(blockSize: number): ScanBuffers {
+  const size = Math.max(CHUNK, blockSize);
+  return { pair: [Buffer.alloc(size), Buffer.alloc(size)], zeros: Buffer.alloc(blockSize) };
 }
 
 /** Scans one leaf page of a disk (256 blocks): what is allocated is read, hashed, compared with the base, stored. */
@@ -119,7 +123,7 @@ export class LeafScanner {
   async #read(run: Run, turn: number): Promise<Buffer> {
     const { disk, blockSize, facts, buffers } = this.#options;
     const length = run.blocks * blockSize;
-    const buffer = buffers[turn] as Buffer;
+    const buffer = buffers.pair[turn] as Buffer;
     const inside = Math.min(length, facts.size - run.first * blockSize);
     if (inside < length) buffer.fill(0, inside, length);
     await disk.read(run.first * blockSize, buffer.subarray(0, inside));
@@ -129,9 +133,9 @@ export class LeafScanner {
   }
 
   async #scanBlock(block: number, raw: Buffer, page: Uint8Array, base: Uint8Array): Promise<void> {
-    const { hasher, blocks, blockSize } = this.#options;
+    const { hasher, blocks, buffers } = this.#options;
     const at = (block % PAGE_IDS) * ID_BYTES;
-    const isZero = raw.compare(zeros, 0, blockSize) === 0;
+    const isZero = raw.equals(buffers.zeros);
     const baseId = base.subarray(at, at + ID_BYTES);
     if (isZero) {
       if (!isZeroId(baseId)) this.#changed(block);

@@ -48,7 +48,7 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
   });
   const hasher = createBlockHasher(keys);
-  const buffers = scanBuffers();
+  const buffers = scanBuffers(blockSize);
   await using disks = new OpenDisks(input, openDisk);
   for (let n = take(memory); n < memory.disks.length; n = take(memory)) {
     const number = memory.disks[n] as number;

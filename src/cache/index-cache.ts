@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../base/errors.ts';
+import { isError, systemCode } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
-import { type BlockIndex, openSegment, openSegmentIndex, segmentPath } from '../vault/block-index.ts';
+import { type BlockIndex, type BlockLocation, openSegment, openSegmentIndex, segmentPath } from '../vault/block-index.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { Vault, VaultKeys } from '../vault/vault.ts';
 import { LocationTable } from './location-table.ts';
@@ -32,7 +32,8 @@ export async function refreshIndexCache(
       ? { address, notice: `the local index did not fit the vault and was rebuilt (${rebuilt})` }
       : { address };
   } catch (error) {
-    if (!isCacheFault(error)) throw error;
+    // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
+    if (!isCacheFault(error) && !isError(error, 'VAULT_DAMAGED')) throw error;
     const notice = `no local index (${(error as Error).message}): the vault's own is used, which is slower`;
     return { address: { cacheFile: null, segments }, notice };
   }
@@ -57,13 +58,14 @@ async function update(cacheFile: string, vault: Vault): Promise<string | undefin
 /** Adds the segments that came since; returns what does not fit, having changed nothing. */
 async function apply(cacheFile: string, vault: Vault): Promise<string | undefined> {
   using table = new LocationTable(cacheFile, { durable: true });
-  const { sequence, head, hashes, segments } = vault.state;
   const known = table.fact('head');
-  const [knownVault, knownSequence, knownHash] = known?.split(' ') ?? [vault.id, '0', toHex(hashes[0] as Uint8Array)];
+  const [knownVault, knownSequence, knownHash] = known?.split(' ') ?? [vault.id, '0', toHex(vault.state.hashes[0] as Uint8Array)];
   const from = Number(knownSequence);
   if (knownVault !== vault.id) return 'it is of another vault';
-  // Another process may have taken it further than this one has read; what it adds is checked when it is used.
-  if (from > sequence) return undefined;
+  // Another process may have taken it further than this one has read; if not, the vault went back, and what the cache
+  // knows beyond is not there: to refer to it would lose data.
+  if (from > vault.state.sequence) await vault.refresh();
+  const { sequence, head, hashes, segments } = vault.state;
   if (toHex(hashes[from] ?? new Uint8Array(0)) !== knownHash) return 'the log has another history';
   if (from === sequence && known !== undefined) return undefined;
   for (const { segment } of segments.filter((added) => added.sequence > from)) await addSegment(table, vault, segment);
@@ -89,11 +91,26 @@ async function removeCache(cacheFile: string): Promise<void> {
 /** Opens the index that an address names; what the cache does not answer rightly is asked of the segments on demand. */
 export async function openIndex(address: IndexAddress, store: Store, keys: VaultKeys): Promise<BlockIndex> {
   if (address.cacheFile === null) return openSegmentIndex(store, keys, address.segments);
-  const table = new LocationTable(address.cacheFile, { readOnly: true });
-  return {
-    find: async (ids) => ids.map((id) => table.find(id)),
-    [Symbol.asyncDispose]: async () => table[Symbol.dispose](),
-  };
+  try {
+    const table = new LocationTable(address.cacheFile, { readOnly: true });
+    return {
+      find: async (ids) => ids.map((id) => findOrMiss(table, id)),
+      [Symbol.asyncDispose]: async () => table[Symbol.dispose](),
+    };
+  } catch (error) {
+    if (!isSqliteFault(error)) throw error;
+    return openSegmentIndex(store, keys, address.segments);
+  }
+}
+
+/** A damaged page of the cache is a miss: who reads asks the segments then, who writes stores the block again. */
+function findOrMiss(table: LocationTable, id: Uint8Array): BlockLocation | undefined {
+  try {
+    return table.find(id);
+  } catch (error) {
+    if (isSqliteFault(error)) return undefined;
+    throw error;
+  }
 }
 
 function isSqliteFault(error: unknown): boolean {

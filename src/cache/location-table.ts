@@ -49,6 +49,8 @@ export class LocationTable implements Disposable {
 
   constructor(path: string, options: { readOnly?: boolean; durable?: boolean } = {}) {
     this.#db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: 20_000 });
+    // 512 KiB of pages: every worker has such a connection, and the file lies in the page cache anyway.
+    this.#db.exec('PRAGMA cache_size = -512');
     if (options.readOnly) return;
     this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durable ? 'NORMAL' : 'OFF'};`);
     this.#db.exec(SCHEMA);

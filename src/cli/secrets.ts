@@ -2,6 +2,9 @@ import type { PlainError } from '../base/errors.ts';
 
 const MASK = '***';
 
+/** A shorter secret is masked as a whole word only: "***ne of the key slots" would tell that it is "no". */
+const LONG = 6;
+
 /** What must not be printed: passphrases that this run has seen. */
 export class Secrets {
   readonly #texts: string[] = [];
@@ -11,7 +14,7 @@ export class Secrets {
   }
 
   redact(text: string): string {
-    return this.#texts.reduce((clean, secret) => clean.replaceAll(secret, MASK), text);
+    return this.#texts.reduce((clean, secret) => clean.replaceAll(patternOf(secret), MASK), text);
   }
 
   /** Only values: a secret that happens to be the word "code" must not break the document. */
@@ -27,4 +30,9 @@ export class Secrets {
     }
     return clean;
   }
+}
+
+function patternOf(secret: string): RegExp {
+  const literal = secret.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  return new RegExp(secret.length >= LONG ? literal : `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu');
 }

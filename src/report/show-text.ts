@@ -31,6 +31,9 @@ function factRows(point: Point): string[][] {
     ['made by', point.tool],
     ['bytes', bytesText(point.bytes)],
   ];
+  if (point.reason !== '') rows.push(['reason', point.reason]);
+  if (point.tags.length > 0) rows.push(['tags', point.tags.join(', ')]);
+  if (point.note !== '') rows.push(['note', point.note]);
   if (point.expires !== null) rows.push(['expires', momentText(point.expires)]);
   return rows;
 }

@@ -1,4 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
+import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { PAGE_IDS } from '../disk/block-map.ts';
@@ -11,7 +12,7 @@ import { openStore } from '../vault/open-store.ts';
 import { count, NEXT, STOP } from './copy-memory.ts';
 import type { CopyInput } from './copy-task.ts';
 
-const CHUNK: number = 4 * MIB;
+const CHUNK: number = MIB;
 
 /**
  * One worker's share of a restore: takes segments of the disk from the common queue and writes their data at final
@@ -57,7 +58,8 @@ class Copier {
   readonly #input: CopyInput;
   readonly #disk: PointDisk;
   readonly #writer: ImageWriter;
-  readonly #buffers = [Buffer.alloc(CHUNK), Buffer.alloc(CHUNK)];
+  readonly #buffers: [Buffer, Buffer];
+  readonly #chunkSize: number;
   #turn = 0;
   #writing: Promise<void> = Promise.resolve();
 
@@ -65,13 +67,16 @@ class Copier {
     this.#input = input;
     this.#disk = disk;
     this.#writer = writer;
+    // Whole blocks, so that none is opened twice.
+    this.#chunkSize = Math.max(CHUNK, input.disk.blockSize);
+    this.#buffers = [Buffer.alloc(this.#chunkSize), Buffer.alloc(this.#chunkSize)];
   }
 
   async extent({ offset, length, kind }: Extent): Promise<void> {
     const { writeZeros, memory, worker } = this.#input;
     if (kind === 'zero' && !writeZeros) return count(memory, worker, 'skipped', length);
-    for (let done = 0; done < length; done += CHUNK) {
-      await this.#chunk(offset + done, Math.min(CHUNK, length - done), kind);
+    for (let done = 0; done < length; done += this.#chunkSize) {
+      await this.#chunk(offset + done, Math.min(this.#chunkSize, length - done), kind);
     }
   }
 
@@ -89,6 +94,7 @@ class Copier {
       await this.#disk.read(offset, buffer);
       count(memory, worker, 'read', length);
     }
+    letGo();
     await this.#writing;
     this.#writing = this.#writer.write(offset, buffer).then(() => count(memory, worker, 'written', length));
     this.#writing.catch(() => undefined);

@@ -76,7 +76,7 @@ export class BinaryReader {
   /** A copy, so that a small field does not keep a large object alive. */
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
-    return this.#bytes.slice(at, at + length);
+    return Uint8Array.from(this.#bytes.subarray(at, at + length));
   }
   text(): string {
     const length = this.u16();

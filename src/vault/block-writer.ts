@@ -5,7 +5,7 @@ import { type FinishedPack, type PackOptions, PackWriter } from './pack/pack-wri
 
 export type { Codec } from './codec/compress.ts';
 export type { DirectoryEntry } from './pack/directory.ts';
-export { MAX_FRAMES } from './pack/directory.ts';
+export { FRAMES_TARGET } from './pack/pack-writer.ts';
 export { packPath } from './pack/pack-reader.ts';
 export type { FinishedPack } from './pack/pack-writer.ts';
 

@@ -1,5 +1,7 @@
 import { isError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
+import { letGo } from '../base/let-go.ts';
+import { MIB } from '../base/units.ts';
 import { createBlockHasher } from './block-ids.ts';
 import { createBlake3 } from './crypto/blake3.ts';
 import type { VaultKeys } from './crypto/keys.ts';
@@ -8,7 +10,7 @@ import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
 import { openPack, type PackReader, packPath } from './pack/pack-reader.ts';
 
-const CHUNK = 4 * 1024 * 1024;
+const CHUNK: number = MIB;
 
 /** What is wrong with a pack, in words, and which ids cannot be read from it. */
 export interface PackCheck {
@@ -54,7 +56,13 @@ async function hashOf(pack: PackReader): Promise<string> {
 
 async function checkFrames(pack: PackReader, directory: readonly DirectoryEntry[], hasher: ReturnType<typeof createBlockHasher>): Promise<Uint8Array[]> {
   const bad: Uint8Array[] = [];
+  let opened = 0;
   for (const [ordinal, entry] of directory.entries()) {
+    opened += entry.rawLength;
+    if (opened > MIB) {
+      letGo();
+      opened = 0;
+    }
     const stored = Buffer.allocUnsafe(entry.storedLength);
     await pack.readRange(entry.offset, stored);
     try {

@@ -82,7 +82,7 @@ export function checkBlockSize(n: number): void {
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+    return (JSON.parse(Buffer.from(bytes).toString('utf8')) ?? {}) as Record<string, unknown>;
   } catch {
     throw damaged(CONFIG_PATH, 'is not JSON');
   }

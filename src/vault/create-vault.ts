@@ -29,6 +29,7 @@ export interface CreateOptions {
   clock?: Clock;
 }
 
+/** Made first and removed last: it tells what a dead init left from a folder of strangers, and from a vault without its vault.json. */
 const INIT = 'staging/init';
 const FOLDERS = ['keys', 'log', 'ckpt', 'index', 'lists', 'locks', 'staging', 'quarantine', 'packs'];
 
@@ -42,8 +43,8 @@ export async function createVault(store: Store, options: CreateOptions = {}): Pr
   checkBlockSize(blockSize);
   if (secret) checkSecret(secret);
   await clearLeftovers(store);
-  for (const folder of FOLDERS) await store.makeFolder(folder);
   await store.makeFolder(INIT);
+  for (const folder of FOLDERS) await store.makeFolder(folder);
   for (let n = 0; n < 256; n++) await store.makeFolder(`packs/${n.toString(16).padStart(2, '0')}`);
 
   const singleWriter = await probe(store);
@@ -85,10 +86,12 @@ async function clearLeftovers(store: Store): Promise<void> {
   }
   const strangers = names.filter((name) => ![...FOLDERS, 'reserve'].includes(name));
   const entries = await store.list('log');
-  if (strangers.length > 0 || entries.length > 1 || (names.length > 0 && !names.includes('staging'))) {
+  const staging = await store.list('staging');
+  const isDeadInit = staging.includes('init') || (names.join() === 'staging' && staging.length === 0);
+  if (strangers.length > 0 || entries.length > 1 || (names.length > 0 && !isDeadInit)) {
     throw new VhdvaultError('VAULT_EXISTS', `the folder is not empty: it holds ${names.slice(0, 5).join(', ')}`, {
       hint:
-        entries.length > 1
+        entries.length > 0
           ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
           : 'choose an empty or a new folder',
     });

@@ -37,6 +37,8 @@ export async function checkSeenHead(folder: string, address: string, vault: Vaul
 
 /** Remembers the head of now. A state folder that cannot be written is told, not fatal. */
 export async function rememberHead(folder: string, address: string, vault: Vault): Promise<string | undefined> {
+  // What cannot be read now must not make us forget that it was there: the next look would take its absence for true.
+  if (vault.damage) return undefined;
   const { sequence, head } = vault.state;
   const seen: SeenHead = { vault: vault.id, encrypted: vault.config.encrypted, sequence, hash: toHex(head) };
   try {

@@ -152,12 +152,20 @@ async function unlock(
   }
   checkSecret(secret);
   const names = await store.list('keys');
+  let damage: VhdvaultError | undefined;
   for (const name of names) {
     const path = `keys/${name}`;
-    const stored = await store.get(path);
-    const master = await openSlot({ stored, path, family: config.family, secret, vaultHash });
-    if (master) return { master, slot: { name, hash: toHex(blake3(stored)) } };
+    try {
+      const stored = await store.get(path);
+      const master = await openSlot({ stored, path, family: config.family, secret, vaultHash });
+      if (master) return { master, slot: { name, hash: toHex(blake3(stored)) } };
+    } catch (error) {
+      // One bad slot, or a stranger's file, must not lock out who has another.
+      if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) throw error;
+      damage = error;
+    }
   }
+  if (damage) throw damage;
   const what = 'passphrase' in secret ? 'passphrase' : 'key file';
   throw new VhdvaultError('VAULT_KEY_WRONG', `the ${what} opens none of the ${names.length} key slots of this vault`, {
     hint: 'check for a typing error, the keyboard layout, and that it belongs to this vault',

@@ -1,4 +1,4 @@
-import { appendFile, copyFile, mkdir, rename } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, rename, symlink, unlink } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Extent, type ImageDisk, openDisk } from '../../src/image/vhd-parser.ts';
@@ -128,6 +128,21 @@ describe('a chain of differencing images', () => {
     await rename(`${paths[0]}.new`, paths[0]!);
     const after = await disk.generation();
     expect(after.map((one, i) => one.stamp === before[i]!.stamp)).toEqual([true, false, false]);
+  });
+
+  it('has another generation when its path leads to another file', async () => {
+    const { paths } = await build([link('fixed'), link('fixed')]);
+    const path = folder.file('alias.vhd');
+    await symlink(paths[0]!, path);
+    await using disk = await openDisk(path);
+    const [before] = await disk.generation();
+    await unlink(path);
+    expect((await disk.generation())[0]!.stamp).not.toBe(before!.stamp);
+    await symlink(paths[1]!, path);
+    expect((await disk.generation())[0]!.stamp).not.toBe(before!.stamp);
+    await unlink(path);
+    await symlink(paths[0]!, path);
+    expect((await disk.generation())[0]).toEqual(before);
   });
 
   it('refuses ranges outside of the disk', async () => {

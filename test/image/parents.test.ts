@@ -58,6 +58,13 @@ describe('the parent of a differencing image', () => {
     expect(await firstSector([join(home, 'store/Virtual Machines')])).toEqual(sectorOf(0, 1));
   });
 
+  it('is found when its name is written in another case, as Windows may', async () => {
+    await rename(parent, join(home, 'children/LINK0.vhd'));
+    expect(await firstSector()).toEqual(sectorOf(0, 1));
+    await writeFile(join(home, 'children/Link0.vhd'), 'another');
+    await expect(firstSector()).rejects.toMatchObject({ code: 'VHD_PARENT_MISSING' });
+  });
+
   it('is refused when missing, with every path that was tried and the id', async () => {
     await rm(parent);
     const error = await openDisk(child).catch((failure: unknown) => failure as Error);
@@ -120,6 +127,16 @@ describe('the parent of a differencing image', () => {
     child = paths[1]!;
     expect(await firstSector()).toEqual(sectorOf(0, 4));
     expect((await imageFacts(child)).facts.parent?.format).toBe('raw');
+  });
+
+  it('is no raw file for an image that is not named as a VHD, because its guest may have written the footer', async () => {
+    const own = join(home, 'unnamed');
+    await mkdir(own);
+    const { paths } = await buildChain(own, [link('raw'), link('differencing')]);
+    await rename(paths[1]!, join(own, 'disk.img'));
+    await expect(openDisk(join(own, 'disk.img'))).rejects.toMatchObject({ code: 'VHD_PARENT_FORBIDDEN' });
+    await using disk = await openDisk(join(own, 'disk.img'), { format: 'vhd' });
+    expect(disk.format).toBe('vhd-differencing');
   });
 
   it('that is the image itself, or its descendant, is refused', async () => {

@@ -104,6 +104,8 @@ test('a point in full shows ids whole, and each disk with its source', () => {
       boot disk          os
       made by            vhdvault 0.1.0
       bytes              read 509 GiB, changed 300 GiB, stored 120 GiB
+      reason             the first point of the item
+      tags               weekly, keep
       disk os, 40 GiB (42949672960 bytes)
         source       /images/os.vhd
                      vhd-dynamic, blocks of 2 MiB, unique id 3f2504e0-4f89-11d3-9a0c-0305e82c3301, creator win

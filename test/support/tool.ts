@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Tells whether a program is on the PATH. */
-export function hasTool(tool: string): boolean {
+function hasTool(tool: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, tool), constants.X_OK);
@@ -32,7 +32,11 @@ export function describeIf(condition: boolean, otherwise: string, title: string,
         throw new Error(`${otherwise}, and CI=true`);
       });
     });
-  } else describe.skip(`${title} (SKIPPED: ${otherwise})`, tests);
+  } else {
+    // The reporter is silent about what is skipped.
+    process.stderr.write(`SKIPPED: ${title}: ${otherwise}\n`);
+    describe.skip(title, tests);
+  }
 }
 
 /** Runs a program and returns what it prints. */

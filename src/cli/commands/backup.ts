@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { checkName } from '../../base/names.ts';
 import { type Command, command } from '../command.ts';
 import { parseDiskArguments } from '../disk-argument.ts';
@@ -61,7 +60,6 @@ export const backupCommand: Command = command({
         ...(args['boot-disk'] === undefined ? {} : { bootDisk: args['boot-disk'] }),
         ...(args.tag === undefined ? {} : { tags: args.tag }),
         ...(args.note === undefined ? {} : { note: args.note }),
-        ...(args.staging === undefined ? {} : { staging: resolve(run.cwd, args.staging) }),
       }),
     );
     return { result, text: (look) => backupText(result, look) };

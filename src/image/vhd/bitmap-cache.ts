@@ -3,7 +3,7 @@ import type { Layer } from './layer.ts';
 import { uniformity } from './sector-bitmap.ts';
 
 /** The sector bitmap of a stored block; uniform ones are words, which is nearly all of them and costs no memory. */
-export type KnownBitmap = Uint8Array | 'all' | 'none';
+type KnownBitmap = Uint8Array | 'all' | 'none';
 
 /** The bitmaps of all differencing images of a chain that were used last, bounded in bytes. */
 export interface BitmapCache {

@@ -22,10 +22,10 @@ import { encodeLocator, LOCATOR_BYTES, type ParentLocator, parseLocator } from '
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 export const HEADER_BYTES = 1024;
-export const HEADER_COOKIE = 'cxsparse';
+const HEADER_COOKIE = 'cxsparse';
 /** Below 4096 the implementations disagree on the size of the bitmap. */
-export const LEAST_BLOCK = 4096;
-export const MOST_BLOCK: number = 256 * MIB;
+const LEAST_BLOCK = 4096;
+const MOST_BLOCK: number = 256 * MIB;
 const CHECKSUM_AT = 36;
 const NAME_AT = 64;
 const NAME_BYTES = 512;

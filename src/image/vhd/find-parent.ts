@@ -1,5 +1,5 @@
-import { realpath, stat } from 'node:fs/promises';
-import { dirname, sep } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { throwIfAborted } from '../../base/abort.ts';
 import { ioError, isError, systemCode, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes } from '../../base/hex.ts';
@@ -7,7 +7,7 @@ import { type ByteSource, openSource } from '../../io/source.ts';
 import { findFooter } from './find-footer.ts';
 import type { Layer } from './layer.ts';
 import { parentPaths } from './parent-paths.ts';
-import { openImageFile } from './recognise.ts';
+import { isVhdName, openImageFile } from './recognise.ts';
 import { formatUniqueId, isNullId } from './unique-id.ts';
 
 export interface ParentSearch {
@@ -16,6 +16,8 @@ export interface ParentSearch {
   parentRoots: readonly string[];
   /** `device:inode` of the files of the chain so far. */
   visited: ReadonlySet<string>;
+  /** The caller said that the image is a VHD. */
+  told: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -30,13 +32,14 @@ const ORDER = ['W2ru', 'W2ku', 'MacX'];
 export async function openParent(search: ParentSearch): Promise<Layer> {
   const { child } = search;
   const expected = child.header!.parentUniqueId;
+  if (isNullId(expected) && !search.told && !isVhdName(child.source.path)) throw unnamed(child);
   const roots = await realFolders(child.source.path, search.parentRoots);
   const tried: string[] = [];
   const refused: VhdvaultError[] = [];
   for (const path of candidates(child, roots)) {
     throwIfAborted(search.signal);
     tried.push(path);
-    const real = await existing(path);
+    const real = (await existing(path)) ?? (await inOtherCase(path, roots));
     if (real === null) continue;
     if (!roots.some((root) => isInside(root, real))) {
       refused.push(forbidden(child, path, roots));
@@ -72,6 +75,16 @@ async function existing(path: string): Promise<string | null> {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES'].includes(systemCode(error) ?? '')) return null;
     throw ioError(error, 'looking for the parent', path);
   }
+}
+
+/** Windows does not tell `Base.VHD` from `base.vhd`, so neither do the locators that it writes. */
+async function inOtherCase(path: string, roots: readonly string[]): Promise<string | null> {
+  const folder = await existing(dirname(path));
+  if (folder === null || !roots.some((root) => root === folder || isInside(root, folder))) return null;
+  const name = basename(path).toLowerCase();
+  const names = await readdir(folder).catch(() => []);
+  const alike = names.filter((other) => other.toLowerCase() === name);
+  return alike.length === 1 ? await existing(join(folder, alike[0]!)) : null;
 }
 
 function isInside(root: string, path: string): boolean {
@@ -123,6 +136,15 @@ function forbidden(child: Layer, path: string, roots: readonly string[]): Vhdvau
   return new VhdvaultError('VHD_PARENT_FORBIDDEN', message, {
     hint: 'if that is the right file, name its real folder with --parent-root',
     details: { path, child: child.source.path, expected: roots.join(', '), found: path },
+  });
+}
+
+/** Otherwise the guest of a raw disk could write a footer into its last sector and read its neighbours' raw disks. */
+function unnamed(child: Layer): VhdvaultError {
+  const { path } = child.source;
+  return new VhdvaultError('VHD_PARENT_FORBIDDEN', `${path} asks for a raw file as its parent, but is not named .vhd`, {
+    hint: 'use --format vhd if it really is a differencing VHD, --format raw if it is a raw disk',
+    details: { path },
   });
 }
 

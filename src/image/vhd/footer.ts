@@ -27,7 +27,7 @@ import type { Geometry } from './geometry.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 export const FOOTER_BYTES = 512;
-export const FOOTER_COOKIE = 'conectix';
+const FOOTER_COOKIE = 'conectix';
 const CHECKSUM_AT = 64;
 const HIDDEN_AT = 85;
 const VERSION = 0x00010000;
@@ -69,9 +69,8 @@ export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {
   }
   checkSum(bytes, where);
   const view = viewOf(bytes);
-  const field = (at: number, what: string, expected: string | number, found: string | number): never => {
-    const hint = 'the footer is damaged, or of a kind that this version does not know';
-    throw malformed('VHD_FOOTER_FIELD', where, { at, what: `footer: ${what}`, expected, found, hint });
+  const field = (...values: [at: number, what: string, expected: string | number, found: string | number]): never => {
+    throw wrongField(where, ...values);
   };
   const version = view.getUint32(12);
   if (version >>> 16 !== VERSION >>> 16) field(12, `version ${hex(version)} is not 1.x`, VERSION, version);
@@ -152,6 +151,11 @@ export function toTimestamp(milliseconds: number): number {
   return Math.min(Math.max(Math.floor(milliseconds / 1000) - EPOCH, 0), 0xffffffff);
 }
 
+function wrongField(where: Where, at: number, what: string, expected: string | number, found: string | number): Error {
+  const hint = 'the footer is damaged, or of a kind that this version does not know';
+  return malformed('VHD_FOOTER_FIELD', where, { at, what: `footer: ${what}`, expected, found, hint });
+}
+
 function wholeFooter(raw: Uint8Array): Uint8Array {
   if (raw.byteLength >= FOOTER_BYTES) return raw.subarray(0, FOOTER_BYTES);
   const bytes = new Uint8Array(FOOTER_BYTES);
@@ -172,7 +176,7 @@ function checkSum(bytes: Uint8Array, where: Where): void {
     what: `footer checksum is ${hex(found)}, its bytes sum to ${hex(expected)}`,
     expected,
     found,
-    hint: 'the footer is damaged; copy the image again from where it came',
+    hint: 'the footer is damaged: copy the image again from where it came; --format raw reads the file as a raw disk',
   });
 }
 

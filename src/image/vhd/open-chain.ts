@@ -33,7 +33,8 @@ export async function openChain(path: string, options: ChainOptions): Promise<Op
       throwIfAborted(options.signal);
       visited.add(await identity(child));
       if (layers.length >= MOST_LAYERS) throw tooDeep(path);
-      layers.push(await openParent({ child, parentRoots: options.parentRoots ?? [], visited, signal: options.signal }));
+      const { format, parentRoots = [], signal } = options;
+      layers.push(await openParent({ child, parentRoots, visited, told: format === 'vhd', signal }));
     }
   } catch (error) {
     if (isError(error) && error.code !== 'CANCELLED') return { layers, broken: error };

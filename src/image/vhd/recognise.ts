@@ -28,6 +28,11 @@ export async function openImageFile(path: string, format: 'vhd' | 'raw' | undefi
   }
 }
 
+/** A guest can write any byte of its raw disk, but not the name of the file: what only a VHD may do asks for the name. */
+export function isVhdName(path: string): boolean {
+  return /\.a?vhd$/i.test(path);
+}
+
 /** Opening a pipe would wait for ever, so what is no file is refused before. */
 async function statImage(path: string): Promise<BigIntStats> {
   const stats = await stat(path, { bigint: true }).catch((error: unknown) => {
@@ -43,10 +48,9 @@ async function statImage(path: string): Promise<BigIntStats> {
 
 async function byContent(source: ByteSource, mustBeVhd: boolean): Promise<Layer> {
   const { path } = source;
-  const named = mustBeVhd || /\.a?vhd$/i.test(path);
+  const named = mustBeVhd || isVhdName(path);
   const found = await findFooter(source);
   if (found?.cut && !named) {
-    // A guest can write the first sector of its raw disk, but not the name of the file.
     throw new VhdvaultError('DISK_FORMAT_UNKNOWN', `${path} begins like a VHD but does not end like one`, {
       hint: 'use --format vhd if it is a VHD that lost its end, --format raw if it is a raw disk',
       details: { path, offset: source.size },

@@ -46,8 +46,8 @@ export function newObject(
 
 /**
  * The sealer of an existing object.
- * @throws VAULT_DAMAGED when the object is of another vault family, or of the other encryption mode
- * @throws VAULT_KEY_WRONG when it was sealed under another key
+ * @throws VAULT_DAMAGED when the object is of another vault family, of the other encryption mode, or sealed under another key
+ * @throws VAULT_KEY_WRONG when a slot was sealed under another key: only there the key is still in question
  */
 export function openObject(keys: VaultKeys, header: ObjectHeader, path: string): Sealer {
   if (!equalBytes(header.family, keys.family)) throw damaged(path, 'belongs to another vault');
@@ -56,8 +56,10 @@ export function openObject(keys: VaultKeys, header: ObjectHeader, path: string):
   }
   const { key, commitment } = objectKey(keys, header.kind, header.salt);
   if (!equalBytes(commitment, header.commitment)) {
-    throw new VhdvaultError('VAULT_KEY_WRONG', `${path} was not sealed with this key`, {
-      hint: 'give the passphrase or key file of this vault; if it is the right one, the object is damaged: run `vhdvault scrub`',
+    const what = 'was not sealed with this key';
+    if (header.kind !== 'slot') throw damaged(path, what);
+    throw new VhdvaultError('VAULT_KEY_WRONG', `${path} ${what}`, {
+      hint: 'give the passphrase or key file of this vault',
       details: { path },
     });
   }

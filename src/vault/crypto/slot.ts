@@ -81,6 +81,10 @@ export async function openSlot(options: {
   if (cost.memoryKiB > KDF_CAP.memoryKiB || cost.passes > KDF_CAP.passes || cost.lanes > KDF_CAP.lanes) {
     throw damaged(path, 'asks for more work than any slot of vhdvault');
   }
+  const least = kdf === KDF_PASSPHRASE ? 1 : 0;
+  if (cost.lanes < least || cost.passes < least || cost.memoryKiB < 8 * cost.lanes) {
+    throw damaged(path, 'asks for less work than argon2id can do');
+  }
   const kek = await deriveKey(secret, header.salt, cost);
   let sealer: ReturnType<typeof openObject>;
   try {

@@ -20,7 +20,7 @@ export interface LogOptions {
 /** The vault's one linear history: replay it, and add to it by one atomic create (L1-L4). */
 export class Log {
   readonly state: VaultState;
-  /** A newest entry that is there and unreadable, or a gap: readers go on with the state before, writers stop (L6). */
+  /** An entry that is there and unreadable, or a gap: readers go on with the state before it, writers stop (L6). */
   damage: VhdvaultError | undefined;
   readonly #options: LogOptions;
   #durable = 0;
@@ -32,7 +32,7 @@ export class Log {
 
   /**
    * Replays what came since; returns how many entries.
-   * @throws VAULT_DAMAGED when an entry that others follow is unreadable; VAULT_NEWER, VAULT_KEY_WRONG
+   * @throws VAULT_NEWER
    */
   async refresh(): Promise<number> {
     const { store } = this.#options;
@@ -77,14 +77,13 @@ export class Log {
   }
 
   async #apply(stored: Uint8Array): Promise<boolean> {
-    const { store, keys } = this.#options;
+    const { keys } = this.#options;
     const sequence = this.state.sequence + 1;
     try {
       applyEntry(this.state, decodeEntry(keys, stored, sequence, this.state.head), hashOf(stored));
       return true;
     } catch (error) {
       if (!isError(error, 'VAULT_DAMAGED')) throw error;
-      if ((await store.size(logPath(sequence + 1))) !== undefined) throw error;
       this.damage = error;
       return false;
     }
@@ -129,10 +128,16 @@ export class Log {
         await file.write([bytes]);
         await file.sync();
       }
-      if ((await store.link(part, path)) === 'linked') return true;
-      return equalBytes(nonceOf(await store.get(path)), nonce);
+      const outcome = await store.link(part, path).catch((error: unknown) => ({ error }));
+      if (outcome === 'linked') return true;
+      // Taken, or nobody knows (a time-out): our own nonce there means that it was us.
+      const there = await store.get(path).catch(absent);
+      if (there && equalBytes(nonceOf(there), nonce)) return true;
+      if (outcome !== 'exists') throw outcome.error;
+      return false;
     } finally {
-      await store.remove(part);
+      // What stays goes with the staging location; the entry is in the log all the same.
+      await store.remove(part).catch(() => undefined);
     }
   }
 

@@ -1,12 +1,13 @@
 import { VhdvaultError } from '../../base/errors.ts';
 import { toHex } from '../../base/hex.ts';
+import { letGo } from '../../base/let-go.ts';
 import type { Random } from '../../base/random.ts';
 import { CODECS, type Codec, compress, decompress } from '../codec/compress.ts';
 import { HEADER_SIZE, TAG_SIZE } from '../codec/object-header.ts';
 import { createBlake3 } from '../crypto/blake3.ts';
 import { newObject, type VaultKeys } from '../crypto/keys.ts';
 import type { Store } from '../store/store.ts';
-import { type DirectoryEntry, decodeDirectory, encodeDirectory, MAX_FRAMES, TRAILER_SIZE } from './directory.ts';
+import { type DirectoryEntry, decodeDirectory, encodeDirectory, TRAILER_SIZE } from './directory.ts';
 import { FRAME_KINDS, type FrameKind, sealFrame } from './frame.ts';
 
 export interface PackOptions {
@@ -29,7 +30,7 @@ export interface FinishedPack {
 }
 
 /** Blocks gathered before a write: large enough for the disk, small enough for memory. */
-const CHUNK = 2 * 1024 * 1024;
+const CHUNK = 1024 * 1024;
 
 /** One pack that grows in the staging location. Append, then finish once. */
 export class PackWriter {
@@ -58,7 +59,7 @@ export class PackWriter {
     return this.#entries.length;
   }
   get isFull(): boolean {
-    return this.#size >= PACK_TARGET || this.#entries.length >= MAX_FRAMES;
+    return this.#size >= PACK_TARGET || this.#entries.length >= FRAMES_TARGET;
   }
 
   /** Compresses, reads back, seals and appends one block; returns its stored length. `raw` may be reused afterwards. */
@@ -84,8 +85,8 @@ export class PackWriter {
       { ...facts, id, family, salt, ordinal: this.#entries.length },
       payload,
     );
-    // Unencrypted, the sealed bytes are the caller's own, which it will reuse.
-    const owned = parts.map((part) => (part.buffer === payload.buffer ? part.slice() : part));
+    // Unencrypted, the sealed bytes are the caller's own, which it will reuse. Not slice(): that of a Buffer copies nothing.
+    const owned = parts.map((part) => (part.buffer === payload.buffer ? Uint8Array.from(part) : part));
     const storedLength = payload.byteLength + TAG_SIZE;
     this.#entries.push({ ...facts, id, offset: this.#size, storedLength });
     this.#size += storedLength;
@@ -128,10 +129,13 @@ export class PackWriter {
     this.#hash.update(chunk);
     this.#file ??= await this.#options.store.create(this.#path);
     await this.#file.write([chunk]);
+    letGo();
   }
 }
 
 export const PACK_TARGET: number = 32 * 1024 * 1024;
+/** A quarter of what the format allows: bounds what a run must remember of packs that are not complete. */
+export const FRAMES_TARGET = 4096;
 
 /** Finds errors of the codec and of memory before they reach the vault (restic met both). */
 function checkReadBack(codec: Codec, payload: Uint8Array, raw: Uint8Array): void {

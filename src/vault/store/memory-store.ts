@@ -3,8 +3,19 @@ import type { Store } from './store.ts';
 
 /** A vault in memory, for tests and simulation. Any number of `openMemoryStore(name)` in a thread share one content. */
 const contents = new Map<string, Map<string, Uint8Array>>();
+const wraps = new Map<string, (store: Store) => Store>();
+
+/** From now on whoever opens the memory store of this name gets it wrapped: to count its operations, or to fail some. */
+export function wrapMemoryStore(name: string, wrap: (store: Store) => Store): void {
+  wraps.set(name, wrap);
+}
 
 export function openMemoryStore(name: string): Store {
+  const store = plainMemoryStore(name);
+  return wraps.get(name)?.(store) ?? store;
+}
+
+function plainMemoryStore(name: string): Store {
   const files = contents.get(name) ?? new Map<string, Uint8Array>();
   contents.set(name, files);
   const need = (path: string): Uint8Array => {
@@ -14,7 +25,7 @@ export function openMemoryStore(name: string): Store {
   };
   return {
     address: { kind: 'memory', name },
-    get: async (path) => need(path).slice(),
+    get: async (path) => Uint8Array.from(need(path)),
     open: async (path) => {
       const bytes = need(path);
       return {
@@ -50,8 +61,12 @@ export function openMemoryStore(name: string): Store {
       return 'linked';
     },
     async rename(from, to) {
-      files.set(to, need(from));
-      files.delete(from);
+      const inside = [...files.keys()].filter((path) => path.startsWith(`${from}/`));
+      const moved = inside.length > 0 ? inside.map((path) => [path, to + path.slice(from.length)]) : [[from, to]];
+      for (const [before, after] of moved as [string, string][]) {
+        files.set(after, need(before));
+        files.delete(before);
+      }
     },
     remove: async (path) => void files.delete(path),
     removeFolder: async (folder) => {
