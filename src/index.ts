@@ -1,6 +1,6 @@
 /** The library: `import ... from 'vhdvault'`. */
 export * from './image/vhd-parser.ts';
-export { backup, type BackupOptions } from './jobs/backup-job.ts';
+export { type BackupOptions, backup } from './jobs/backup-job.ts';
 export { items, points, show } from './jobs/points.ts';
 export { restore } from './jobs/restore-job.ts';
 export { createVault, openVault, type SessionOptions, type VaultSession } from './jobs/session.ts';

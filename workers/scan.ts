@@ -3,8 +3,9 @@ import type { ScanInput } from '../src/backup/scan-task.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { openAddress } from '../src/jobs/open-address.ts';
 import { type Answer, answering } from '../src/pool/answer.ts';
+import type { FinishedPack } from '../src/vault/block-writer.ts';
 
-const run: (input: ScanInput) => Promise<Answer<void>> = answering((input: ScanInput) =>
+const run: (input: ScanInput) => Promise<Answer<FinishedPack | null>> = answering((input: ScanInput) =>
   scan(input, { openDisk: openAddress, random: systemRandom }),
 );
 export default run;

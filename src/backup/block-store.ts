@@ -3,7 +3,10 @@ import type { BlockIndex } from '../vault/block-index.ts';
 import { BlockWriter, type BlockWriterOptions, type FinishedPack } from '../vault/block-writer.ts';
 import type { Claims } from './claims.ts';
 
-/** Stores a block unless the vault or this run has it: claims, the job's overlay, the index, in this order (P6). */
+/**
+ * Stores a block unless the vault or this run has it: claims, the job's overlay, the index, in this order (P6). Owns the
+ * index that it is given.
+ */
 export class BlockStore implements AsyncDisposable {
   readonly #claims: Claims;
   readonly #overlay: LocationTable;
@@ -34,15 +37,28 @@ export class BlockStore implements AsyncDisposable {
     return this.#writer.append(id, raw);
   }
 
+  /** Stores the blocks of a small pack that lies in the staging location; they are claimed already. */
+  join(tail: FinishedPack): Promise<void> {
+    return this.#writer.join(tail);
+  }
+
   /** Publishes the last pack. */
   async finish(): Promise<void> {
     await this.#writer.finish();
     this.#finished = true;
   }
 
+  /** Ends a worker's share: a last pack that is small stays in the staging location and is returned. */
+  async finishShare(): Promise<FinishedPack | null> {
+    const tail = await this.#writer.finishShare();
+    this.#finished = true;
+    return tail;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#finished) await this.#writer.discard();
     this.#overlay[Symbol.dispose]();
+    await this.#index[Symbol.asyncDispose]();
   }
 
   /** An id enters the overlay before it leaves the claims, so that it is always in one of them. */

@@ -7,31 +7,17 @@ import type { DiskAddress } from '../disk/address.ts';
 import { mapShape } from '../disk/block-map.ts';
 import type { Generation } from '../disk/disk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
-import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { openSegmentIndex } from '../vault/block-index.ts';
 import { FRAMES_TARGET } from '../vault/block-writer.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
-import { BlockStore } from './block-store.ts';
-import { Claims } from './claims.ts';
-import {
-  createScanMemory,
-  type Field,
-  JOB,
-  JOB_CLOSED,
-  JOB_FAILED,
-  JOB_OPEN,
-  JOB_WANTED,
-  type ScanMemory,
-  STOP,
-  STRIP,
-  totals,
-} from './scan-memory.ts';
-import { type OpenDisk, scanTask } from './scan-task.ts';
+import { runScan } from './run-scan.ts';
+import { createScanMemory, type Field } from './scan-memory.ts';
+import type { OpenDisk } from './scan-task.ts';
+import { joinTails, writeMaps } from './store-rest.ts';
 import { writeIndex } from './write-index.ts';
-import { writeMap } from './write-map.ts';
 
 /** One disk to capture: open, checked, with its generation noted. */
 export interface CaptureDisk {
@@ -88,7 +74,8 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
     base: bases.map((base) => base?.leafIds),
     claims: (pool.threads + 1) * 2 * FRAMES_TARGET,
   });
-  await runScan(options, memory);
+  const tails = await runScan(options, memory);
+  await joinTails(options, memory, tails);
   const captured = await writeMaps(options, memory, bases);
   throwIfAborted(options.signal);
   const adds = await writeIndex(vault, Buffer.from(options.job, 'hex'), options.folder, overlay);
@@ -120,118 +107,4 @@ async function readBases({ vault, disks }: CaptureOptions, blocks: PointBlocks):
     bases.push(await readBaseMap({ size: base.size, root: base.root, blockSize, table, blocks, hasher }));
   }
   return bases;
-}
-
-/** Runs one scan task per thread over the common queue; the job is opened in the log when the first pack is full. */
-async function runScan(options: CaptureOptions, memory: ScanMemory): Promise<void> {
-  const { vault, pool, disks, job, folder, index, overlay, signal, onCounts } = options;
-  const stop = () => Atomics.store(memory.control, STOP, 1);
-  signal?.addEventListener('abort', stop, { once: true });
-  const ticking = setInterval(() => onCounts?.(disks.map((_, disk) => totals(memory, disk))), 100);
-  const opener = openJobWhenWanted(options, memory);
-  try {
-    const { store, keys, config } = vault;
-    const common = {
-      ...{ store: store.address, keys, job: Buffer.from(job, 'hex'), folder, index, overlay, memory },
-      ...{ blockSize: config.blockSize, codec: config.codec },
-      disks: disks.map(({ base, ...disk }) => ({ ...disk, base: base && { size: base.size, table: base.table } })),
-    };
-    const task = scanTask({ openDisk: options.openDisk, random: vault.random });
-    const runs = Array.from({ length: pool.threads }, (_, worker) => pool.run(task, { ...common, worker }));
-    await allOrFirstCause(runs);
-    await opener.finished();
-  } finally {
-    clearInterval(ticking);
-    signal?.removeEventListener('abort', stop);
-    await opener.finished().catch(() => undefined);
-  }
-  throwIfAborted(signal);
-}
-
-function openJobWhenWanted(
-  { vault, job, folder }: CaptureOptions,
-  { control }: ScanMemory,
-): { finished: () => Promise<void> } {
-  const tell = (state: number): void => {
-    Atomics.store(control, JOB, state);
-    Atomics.notify(control, JOB);
-  };
-  const work = (async () => {
-    const waiting = Atomics.waitAsync(control, JOB, JOB_CLOSED);
-    if (waiting.async) await waiting.value;
-    if (Atomics.load(control, JOB) !== JOB_WANTED) return;
-    try {
-      await vault.openJob(job, folder);
-      tell(JOB_OPEN);
-    } catch (error) {
-      Atomics.store(control, STOP, 1);
-      tell(JOB_FAILED);
-      throw error;
-    }
-  })();
-  work.catch(() => undefined);
-  return {
-    finished() {
-      if (Atomics.compareExchange(control, JOB, JOB_CLOSED, JOB_FAILED) === JOB_CLOSED) Atomics.notify(control, JOB);
-      return work;
-    },
-  };
-}
-
-/** Stores the maps of all disks, one meta pack at a time; opens the job if the scan had no reason to. */
-async function writeMaps(
-  options: CaptureOptions,
-  memory: ScanMemory,
-  bases: (BaseMap | undefined)[],
-): Promise<CapturedDisk[]> {
-  const { vault, job, folder, index, overlay, disks, signal } = options;
-  const { store, keys, config } = vault;
-  const blockSize = config.blockSize;
-  const jobBytes = Buffer.from(job, 'hex');
-  const beforePublish = async (): Promise<void> => {
-    if (vault.state.jobs.get(job) !== 'open') await vault.openJob(job, folder);
-  };
-  await using searched = await openIndex(index, store, keys);
-  await using blocks = new BlockStore({
-    claims: new Claims(memory.claims),
-    overlay,
-    index: searched,
-    writer: {
-      store,
-      keys,
-      random: vault.random,
-      job: jobBytes,
-      codec: config.codec,
-      readBack: 'block',
-      folder,
-      kind: 'page',
-      beforePublish,
-    },
-  });
-  const hasher = createBlockHasher(keys);
-  const captured: CapturedDisk[] = [];
-  for (const [n, disk] of disks.entries()) {
-    await using table = await openTable(disk.table, mapShape(disk.size, blockSize));
-    if (!table) throw new Error(`the new checksum table ${disk.table} is gone`);
-    const base = bases[n];
-    const leafIds = memory.found[n] as Uint8Array;
-    const map = await writeMap({ leafIds, base: base?.leafIds ?? new Uint8Array(0), table, blocks, hasher, signal });
-    const counts = totals(memory, n);
-    counts.storedBytes += map.stored;
-    captured.push({
-      root: map.root,
-      pages: map.pages,
-      counts,
-      strip: stripOf(memory, n, disk.size, blockSize),
-      base: base ?? null,
-    });
-  }
-  await blocks.finish();
-  return captured;
-}
-
-function stripOf(memory: ScanMemory, disk: number, size: number, blockSize: number): number[] {
-  const blocksPerSlice = Math.max(1, size / blockSize / STRIP);
-  const counts = memory.strips.subarray(disk * STRIP, (disk + 1) * STRIP);
-  return Array.from(counts, (changed) => Math.min(1, changed / blocksPerSlice));
 }

@@ -76,6 +76,7 @@ export class LeafScanner {
     if ((leaf + 1) * ID_BYTES > ids.byteLength || isZeroId(ids, leaf)) return page;
     const id = ids.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
     if ((await baseTable?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return page;
+    this.#count('fetchedPages', 1);
     return baseBlocks.readPage(id);
   }
 

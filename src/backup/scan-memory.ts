@@ -23,6 +23,8 @@ export const FIELDS = [
   'readBlocks',
   'changedBlocks',
   'storedBlocks',
+  /** Leaf pages of the base that the checksum table did not have. */
+  'fetchedPages',
 ] as const;
 export type Field = (typeof FIELDS)[number];
 

@@ -3,7 +3,7 @@ import type { IndexAddress } from '../cache/index-cache.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import type { Disk, Generation } from '../disk/disk.ts';
 import { type Task, workerFile } from '../pool/pool.ts';
-import type { Codec } from '../vault/block-writer.ts';
+import type { Codec, FinishedPack } from '../vault/block-writer.ts';
 import type { StoreAddress } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
 import { scan } from './scan.ts';
@@ -48,6 +48,6 @@ export interface ScanTools {
 }
 
 /** The scan as a task for the pool. */
-export function scanTask(tools: ScanTools): Task<ScanInput, void> {
+export function scanTask(tools: ScanTools): Task<ScanInput, FinishedPack | null> {
   return { name: 'scan', file: workerFile('scan', import.meta.url), run: (input) => scan(input, tools) };
 }

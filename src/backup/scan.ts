@@ -6,6 +6,7 @@ import type { Disk, Generation } from '../disk/disk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { openSegmentIndex } from '../vault/block-index.ts';
+import type { FinishedPack } from '../vault/block-writer.ts';
 import { openStore } from '../vault/open-store.ts';
 import { BlockStore } from './block-store.ts';
 import { Claims } from './claims.ts';
@@ -18,20 +19,19 @@ import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-task.ts';
  * and stores what the vault lacks. Ends early, with CANCELLED, when the stop word is set; sets it when it fails.
  * @throws SOURCE_CHANGED, NO_SPACE, IO, VHD_*
  */
-export async function scan(input: ScanInput, tools: ScanTools): Promise<void> {
+export async function scan(input: ScanInput, tools: ScanTools): Promise<FinishedPack | null> {
   const { memory } = input;
   try {
-    await scanAll(input, tools);
+    return await scanAll(input, tools);
   } catch (error) {
     Atomics.store(memory.control, STOP, 1);
     throw error;
   }
 }
 
-async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<void> {
+async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<FinishedPack | null> {
   const { memory, keys, blockSize, codec, job, folder, worker } = input;
   const store = openStore(input.store);
-  await using index = await openIndex(input.index, store, keys);
   const fallback = () => openSegmentIndex(store, keys, input.index.segments);
   await using baseBlocks = new PointBlocks({
     store,
@@ -44,7 +44,7 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
   await using blocks = new BlockStore({
     claims: new Claims(memory.claims),
     overlay: input.overlay,
-    index,
+    index: await openIndex(input.index, store, keys),
     writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
   });
   const hasher = createBlockHasher(keys);
@@ -70,7 +70,8 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     if (await scanner.scan(memory.leaves[n] as number)) await checkUnchanged(disk, facts);
   }
   stopIfAsked(memory);
-  await blocks.finish();
+  // Awaited here: what `await using` holds is closed as soon as this function returns.
+  return await blocks.finishShare();
 }
 
 /** The disks and tables that this worker has opened so far. */

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
+import { VhdvaultError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import type { ChecksumTable } from '../cache/checksum-table.ts';
 import { buildLevels, ID_BYTES, isZeroId, isZeroPage, LEVELS, PAGE_BYTES, pageOf } from '../disk/block-map.ts';
@@ -35,10 +36,22 @@ export async function writeMap(options: {
       const id = ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES);
       const isNew = !old || !equalBytes(old.subarray(n * ID_BYTES, (n + 1) * ID_BYTES), id);
       if (level > 0) await table.writePage(level, n, pageOf(found.levels[level - 1] as Uint8Array, n));
-      if (isNew) stored += await blocks.put(id, await pageAt(found.levels, table, level, n));
+      if (!isNew) continue;
+      const page = await pageAt(found.levels, table, level, n);
+      checkPage(page, id, hasher, table.path);
+      stored += await blocks.put(id, page);
     }
   }
   return { root: toHex(found.root), pages, stored };
+}
+
+/** Leaves come back from a file in the cache: one that did not keep them must not spoil the vault. */
+function checkPage(page: Uint8Array, id: Uint8Array, hasher: BlockHasher, path: string): void {
+  if (equalBytes(hasher.page(page), id)) return;
+  throw new VhdvaultError('IO', `${path} does not hold what was written to it`, {
+    hint: 'look at the disk of the cache, or name another folder with --cache; nothing was saved',
+    details: { path },
+  });
 }
 
 async function pageAt(

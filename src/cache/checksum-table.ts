@@ -1,6 +1,8 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ioError } from '../base/errors.ts';
 import { LEVELS, type MapShape, PAGE_BYTES } from '../disk/block-map.ts';
+import { writeFully } from '../io/write-fully.ts';
 
 /*
  * Checksum table (FORMAT.md): a local copy of the block-map pages of a disk's latest point.
@@ -38,7 +40,7 @@ export class ChecksumTable implements AsyncDisposable {
   }
 
   async writePage(level: number, n: number, page: Uint8Array): Promise<void> {
-    await this.#handle.write(page, 0, PAGE_BYTES, this.#position(level, n));
+    await writeFully(this.#handle, this.path, this.#position(level, n), page.subarray(0, PAGE_BYTES));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,8 +64,12 @@ function startsOf(shape: MapShape): number[] {
 
 /** A new, empty table. */
 export async function createTable(path: string, shape: MapShape): Promise<ChecksumTable> {
-  await mkdir(dirname(path), { recursive: true });
-  return new ChecksumTable(path, await open(path, 'w+'), shape);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    return new ChecksumTable(path, await open(path, 'w+'), shape);
+  } catch (error) {
+    throw ioError(error, 'creating the checksum table', path);
+  }
 }
 
 /** Opens for reading and writing; undefined where there is no such file. */

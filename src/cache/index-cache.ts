@@ -2,7 +2,13 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isError, systemCode } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
-import { type BlockIndex, type BlockLocation, openSegment, openSegmentIndex, segmentPath } from '../vault/block-index.ts';
+import {
+  type BlockIndex,
+  type BlockLocation,
+  openSegment,
+  openSegmentIndex,
+  segmentPath,
+} from '../vault/block-index.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { Vault, VaultKeys } from '../vault/vault.ts';
 import { LocationTable } from './location-table.ts';
@@ -21,7 +27,7 @@ export interface IndexAddress {
 export async function refreshIndexCache(
   folder: string,
   vault: Vault,
-): Promise<{ address: IndexAddress; notice?: string }> {
+): Promise<{ address: IndexAddress; notice?: string; damage?: string }> {
   const segments = vault.state.segments.map(({ segment }) => segment);
   const cacheFile = join(folder, 'index.sqlite');
   try {
@@ -33,9 +39,10 @@ export async function refreshIndexCache(
       : { address };
   } catch (error) {
     // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
-    if (!isCacheFault(error) && !isError(error, 'VAULT_DAMAGED')) throw error;
+    const damage = isError(error, 'VAULT_DAMAGED') ? { damage: error.message } : undefined;
+    if (!isCacheFault(error) && !damage) throw error;
     const notice = `no local index (${(error as Error).message}): the vault's own is used, which is slower`;
-    return { address: { cacheFile: null, segments }, notice };
+    return { address: { cacheFile: null, segments }, notice, ...damage };
   }
 }
 
@@ -59,7 +66,11 @@ async function update(cacheFile: string, vault: Vault): Promise<string | undefin
 async function apply(cacheFile: string, vault: Vault): Promise<string | undefined> {
   using table = new LocationTable(cacheFile, { durable: true });
   const known = table.fact('head');
-  const [knownVault, knownSequence, knownHash] = known?.split(' ') ?? [vault.id, '0', toHex(vault.state.hashes[0] as Uint8Array)];
+  const [knownVault, knownSequence, knownHash] = known?.split(' ') ?? [
+    vault.id,
+    '0',
+    toHex(vault.state.hashes[0] as Uint8Array),
+  ];
   const from = Number(knownSequence);
   if (knownVault !== vault.id) return 'it is of another vault';
   // Another process may have taken it further than this one has read; if not, the vault went back, and what the cache

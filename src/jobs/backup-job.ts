@@ -12,7 +12,7 @@ import { refreshIndexCache } from '../cache/index-cache.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import { mergeBack } from '../merge/merge-back.ts';
 import { pointsOf } from '../point/catalog.ts';
-import { encodeManifest, type Manifest } from '../point/manifest.ts';
+import { checkWords, encodeManifest, type Manifest, parseManifest } from '../point/manifest.ts';
 import { createStaging, findLeftovers, removeStaging, type StagingLocation } from '../staging/staging-location.ts';
 import { backupResult, manifestDisk, mergedDisks } from './backup-result.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
@@ -56,6 +56,7 @@ export async function backup(
   options: BackupOptions = {},
 ): Promise<BackupResult> {
   checkName('item', item);
+  checkWords({ tags: options.tags ?? [], note: options.note ?? '' });
   throwIfAborted(options.signal);
   const { vault } = session;
   const started = vault.clock.now();
@@ -88,10 +89,12 @@ export async function backup(
 }
 
 async function makePoint(run: Run): Promise<BackupResult> {
-  const { session, item, options, staging, sources, plan } = run;
+  const { session, item, options, staging, sources } = run;
   const { vault } = session;
   const index = await refreshIndexCache(session.cache, vault);
   if (index.notice) run.notices.push(index.notice);
+  if (index.damage !== undefined) withoutBase(run, index.damage);
+  const { plan } = run;
   const progress = scanProgress(sources, options.onProgress);
   const captured = await capture({
     vault,
@@ -100,10 +103,10 @@ async function makePoint(run: Run): Promise<BackupResult> {
     index: index.address,
     job: staging.job,
     folder: staging.folder,
-    overlay: overlayOf(run),
+    overlay: overlayOf(session, staging.job),
     disks: sources.map((source) => ({
       ...{ name: source.name, address: source.address, size: source.disk.size, generation: source.generation },
-      table: newTable(run, source.name),
+      table: newTable(session, item, source.name, staging.job),
       base: baseOf(run, source.name),
     })),
     signal: options.signal,
@@ -117,9 +120,12 @@ async function makePoint(run: Run): Promise<BackupResult> {
   throwIfAborted(options.signal);
   const entry = await vault.commitPoint({
     ...{ job: staging.job, folder: staging.folder, point, adds: captured.adds },
-    manifest: () => encodeManifest(manifest),
+    manifest: () => checkedManifest(manifest),
   });
-  const tables = { from: (name: string) => newTable(run, name), to: (name: string) => tableOf(session, item, name) };
+  const tables = {
+    from: (name: string) => newTable(session, item, name, staging.job),
+    to: (name: string) => tableOf(session, item, name),
+  };
   run.notices.push(...(await mergeBack(vault, session.cache, `p${point}`, mergedDisks(manifest, tables))));
   await session.rememberHead();
   progress.phase('done');
@@ -131,6 +137,19 @@ async function makePoint(run: Run): Promise<BackupResult> {
     finished: entry.time,
     ...run,
   });
+}
+
+/** Where the index has lost blocks nothing can be taken for granted: every id is looked up, and what is missing is stored again. */
+function withoutBase(run: Run, damage: string): void {
+  run.warnings.push(`${damage}: what it held is stored again as far as these disks have it; run \`vhdvault verify\``);
+  run.plan = { ...run.plan, type: 'full', base: undefined, reason: 'the index of the vault is damaged: a full one' };
+}
+
+/** One manifest that does not parse would stop every command, so it is read back before it enters the log. */
+function checkedManifest(manifest: Manifest): Uint8Array {
+  const bytes = encodeManifest(manifest);
+  parseManifest(bytes, 'memory');
+  return bytes;
 }
 
 function manifestOf(
@@ -151,27 +170,35 @@ function manifestOf(
 }
 
 /** Under the item's lock any other staging location of the item is of a dead job: it is closed in the log and removed. */
-async function clearLeftovers({ session: { vault }, item, staging, notices }: Run): Promise<void> {
+async function clearLeftovers(run: Run): Promise<void> {
+  const { item, staging, notices } = run;
+  const { vault } = run.session;
   for (const left of await findLeftovers(vault, item)) {
     if (left.job === staging.job) continue;
     await vault.abandonJob(staging.job, staging.folder, left.job);
     await removeStaging(vault, left);
+    await removeScratch(run, left.job);
     notices.push(`leftovers of an interrupted run (job ${left.job.slice(0, 8)}) were removed`);
   }
 }
 
 /** Whatever happened: no staging location, no overlay, no unfinished table stays. A job that stored packs in vain is closed. */
 async function cleanUp(run: Run): Promise<void> {
-  const { session, staging, sources } = run;
-  const { vault } = session;
+  const { staging } = run;
+  const { vault } = run.session;
   try {
     await vault.abandonJob(staging.job, staging.folder, staging.job);
     await removeStaging(vault, staging);
   } catch (error) {
     run.notices.push(`the staging location stays for the next run to remove (${(error as Error).message})`);
   }
-  for (const { name } of sources) await removeTable(newTable(run, name));
-  for (const ending of ['', '-wal', '-shm']) await removeTable(overlayOf(run) + ending);
+  await removeScratch(run, staging.job);
+}
+
+/** What a job keeps in the cache while it runs. */
+async function removeScratch({ session, item, sources }: Run, job: string): Promise<void> {
+  for (const { name } of sources) await removeTable(newTable(session, item, name, job));
+  for (const ending of ['', '-wal', '-shm']) await removeTable(overlayOf(session, job) + ending);
 }
 
 async function lockForWriting(
@@ -221,10 +248,10 @@ function tableOf({ cache, vault }: VaultSession, item: string, disk: string): st
   return join(cache, 'tables', vault.nameHash('table', item, disk));
 }
 
-function newTable({ session, item, staging }: Run, disk: string): string {
-  return `${tableOf(session, item, disk)}.${staging.job}`;
+function newTable(session: VaultSession, item: string, disk: string, job: string): string {
+  return `${tableOf(session, item, disk)}.${job}`;
 }
 
-function overlayOf({ session, staging }: Run): string {
-  return join(session.cache, 'jobs', `${staging.job}.sqlite`);
+function overlayOf({ cache }: VaultSession, job: string): string {
+  return join(cache, 'jobs', `${job}.sqlite`);
 }

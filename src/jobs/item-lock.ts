@@ -21,6 +21,9 @@ interface Owner {
 /** How often a holder tells that it lives. Elsewhere, two missed ones make it dead. */
 const HEARTBEAT = 20_000;
 
+/** Locks of this process: one of its own that is not here was left behind when it could not be removed. */
+const held = new Set<string>();
+
 export interface ItemLock extends AsyncDisposable {
   /** Told when the lock of a dead run was taken over. */
   readonly takenOver: string | undefined;
@@ -44,13 +47,16 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
       : 'an unreadable lock was taken over';
     await vault.store.remove(path);
   }
+  held.add(keyOf(vault, path));
   const beating = setInterval(() => void beat(vault, path, mine), HEARTBEAT);
   beating.unref();
   return {
     takenOver,
     async [Symbol.asyncDispose]() {
       clearInterval(beating);
-      await vault.store.remove(path);
+      held.delete(keyOf(vault, path));
+      // A lock that stays is a dead one from now on: no reason to call a finished run failed.
+      await vault.store.remove(path).catch(() => undefined);
     },
   };
 }
@@ -99,10 +105,17 @@ async function isDead(
   signal?: AbortSignal,
 ): Promise<boolean> {
   if (holder === null) return true;
-  if (holder.host === mine.host) return holder.boot !== mine.boot || (await startOf(holder.pid)) !== holder.start;
+  if (holder.host === mine.host) {
+    if (holder.boot !== mine.boot || (await startOf(holder.pid)) !== holder.start) return true;
+    return holder.pid === mine.pid && !held.has(keyOf(vault, path));
+  }
   await vault.clock.sleep(2 * HEARTBEAT + 5_000, signal);
   const now = await readOwner(vault, path);
   return now !== undefined && now?.beat === holder.beat && now.since === holder.since;
+}
+
+function keyOf(vault: Vault, path: string): string {
+  return `${vault.id} ${path}`;
 }
 
 function locked(item: string, holder: Owner | null): VhdvaultError {

@@ -72,9 +72,9 @@ function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes> {
   return sumBytes(manifest.disks.map(({ bytes }) => bytes));
 }
 
-/** The newest entry is unreadable: what is shown is the state before it (L6). */
-function damageWarnings({ vault }: VaultSession): string[] {
-  return vault.damage ? [`${vault.damage.message}; what is shown is the state before it: run \`vhdvault verify\``] : [];
+/** An entry of the log is unreadable: what is shown is the state before it (L6). */
+export function damageWarnings({ vault }: VaultSession): string[] {
+  return vault.damage ? [`${vault.damage.message}; what is seen is the state before it: run \`vhdvault verify\``] : [];
 }
 
 function iso(time: number): string {

@@ -10,6 +10,7 @@ import { findPoint } from '../point/catalog.ts';
 import type { Manifest, ManifestDisk } from '../point/manifest.ts';
 import type { CopyCounts } from '../restore/copy-memory.ts';
 import { planRestore, restoreDisk } from '../restore/restore-disk.ts';
+import { damageWarnings } from './points.ts';
 import type { VaultSession } from './session.ts';
 import type { Progress, RestoreFormat, RestoreOptions, RestoreResult } from './types.ts';
 
@@ -46,7 +47,7 @@ export async function restore(session: VaultSession, ref: string, options: Resto
     disks: [],
     seconds: 0,
     dryRun,
-    warnings: [],
+    warnings: damageWarnings(session),
   };
   const progress = restoreProgress(targets, options.onProgress);
   for (const [n, target] of targets.entries()) {

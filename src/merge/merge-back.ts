@@ -1,3 +1,4 @@
+import { isError } from '../base/errors.ts';
 import { adoptTable } from '../cache/checksum-table.ts';
 import { refreshIndexCache } from '../cache/index-cache.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -30,6 +31,11 @@ export async function mergeBack(
       );
     }
   }
-  const { notice } = await refreshIndexCache(folder, vault);
-  return notice ? [...notices, notice] : notices;
+  try {
+    const { notice } = await refreshIndexCache(folder, vault);
+    return notice ? [...notices, notice] : notices;
+  } catch (error) {
+    if (!isError(error)) throw error;
+    return [...notices, `the local index was not brought up to date (${error.message}): the next run does it`];
+  }
 }

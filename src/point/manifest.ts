@@ -1,6 +1,6 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
-import { BinaryReader, BinaryWriter } from '../vault/binary.ts';
+import { BinaryReader, BinaryWriter, MAX_TEXT } from '../vault/binary.ts';
 
 export type PointType = 'full' | 'incremental' | 'differential';
 export type Consistency = 'crash' | 'file' | 'app';
@@ -47,6 +47,24 @@ const TYPES = ['full', 'incremental', 'differential'] as const;
 const CONSISTENCIES = ['crash', 'file', 'app'] as const;
 const OUTCOMES = ['none', 'succeeded', 'failed'] as const;
 const NO_ID = '0'.repeat(32);
+const MAX_TAGS = 255;
+const MAX_TAG = 64;
+
+/**
+ * What the caller may say about a point must fit into its manifest; asked before anything is read.
+ * @throws USAGE
+ */
+export function checkWords({ tags, note }: Pick<Manifest, 'tags' | 'note'>): void {
+  const long = tags.find((tag) => Buffer.byteLength(tag) > MAX_TAG);
+  if (long !== undefined) {
+    throw new VhdvaultError('USAGE', `the tag "${long}" is longer than ${MAX_TAG} bytes`, { hint: 'shorten it' });
+  }
+  if (tags.length > MAX_TAGS) {
+    throw new VhdvaultError('USAGE', `${tags.length} tags are more than ${MAX_TAGS}`, { hint: 'use fewer' });
+  }
+  if (Buffer.byteLength(note) <= MAX_TEXT) return;
+  throw new VhdvaultError('USAGE', `the note is longer than ${MAX_TEXT} bytes`, { hint: 'shorten it' });
+}
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const { item, type, base, consistency, started, hooks, tags, note, bootDisk, reason, disks } = manifest;

@@ -81,6 +81,7 @@ export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan):
 
 async function copyDisk(options: RestoreDiskOptions, plan: ImagePlan, path: string): Promise<CopyCounts> {
   const { vault, pool, index, disk, target, preallocate, signal, onCounts } = options;
+  throwIfAborted(signal);
   const memory = createCopyMemory(pool.threads);
   const stop = () => Atomics.store(memory.control, STOP, 1);
   signal?.addEventListener('abort', stop, { once: true });

@@ -20,11 +20,19 @@ export interface StagingRecord {
   started: number;
 }
 
+/**
+ * Makes the staging location, under the item's lock. Its folder has its name only with the journal in it: one that a
+ * kill left without would be nobody's for ever. Until then it has the name of the item, so the next run finds it.
+ */
 export async function createStaging(vault: Vault, job: string, record: StagingRecord): Promise<StagingLocation> {
+  const { store } = vault;
   const folder = `staging/${PREFIX}${job}`;
-  await vault.store.makeFolder(folder);
+  const fresh = `staging/new-${vault.nameHash('staging', record.item)}`;
+  await store.removeFolder(fresh);
+  await store.makeFolder(fresh);
   const bytes = new TextEncoder().encode(JSON.stringify(record));
-  await writeObject(vault.store, `${folder}/journal`, sealJournal(vault, fromHex(job), [bytes]));
+  await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
+  await store.rename(fresh, folder);
   return { job, folder };
 }
 

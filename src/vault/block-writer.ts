@@ -1,13 +1,13 @@
 import { toHex } from '../base/hex.ts';
 import type { FrameKind } from './pack/frame.ts';
-import { packPath } from './pack/pack-reader.ts';
+import { openPack, packPath } from './pack/pack-reader.ts';
 import { type FinishedPack, type PackOptions, PackWriter } from './pack/pack-writer.ts';
 
 export type { Codec } from './codec/compress.ts';
 export type { DirectoryEntry } from './pack/directory.ts';
-export { FRAMES_TARGET } from './pack/pack-writer.ts';
 export { packPath } from './pack/pack-reader.ts';
 export type { FinishedPack } from './pack/pack-writer.ts';
+export { FRAMES_TARGET } from './pack/pack-writer.ts';
 
 export interface BlockWriterOptions extends PackOptions {
   /** The staging location of the job, in the store. */
@@ -18,6 +18,9 @@ export interface BlockWriterOptions extends PackOptions {
   /** Told of each pack once it lies in packs/; awaited. */
   onPack: (pack: FinishedPack) => Promise<void>;
 }
+
+/** Packs under this at the end of a scan are joined (B3). */
+const SMALL_PACK: number = 8 * 1024 * 1024;
 
 /** Stores blocks: seals them into packs that grow in the staging location and move into packs/ as they fill. */
 export class BlockWriter {
@@ -38,6 +41,30 @@ export class BlockWriter {
     const stored = await this.#pack.append(this.#options.kind, id, raw);
     if (this.#pack.isFull) await this.#turnOver();
     return stored;
+  }
+
+  /** Moves all frames of a small pack of the staging location over, still compressed. */
+  async join({ path, entries }: FinishedPack): Promise<void> {
+    await using small = await openPack(this.#options.store, this.#options.keys, path);
+    for (const [ordinal, entry] of entries.entries()) {
+      const stored = Buffer.allocUnsafe(entry.storedLength);
+      await small.readRange(entry.offset, stored);
+      this.#pack ??= this.#newPack();
+      await this.#pack.appendPayload(entry, small.openPayload({ ...entry, ordinal }, stored));
+      if (this.#pack.isFull) await this.#turnOver();
+    }
+  }
+
+  /** Publishes what is left, but for a last pack that is small: it is finished, stays where it is, and is returned. */
+  async finishShare(): Promise<FinishedPack | null> {
+    const last = this.#pack;
+    if (last && last.size < SMALL_PACK) {
+      this.#pack = undefined;
+      await this.finish();
+      return last.finish();
+    }
+    await this.finish();
+    return null;
   }
 
   /** Publishes what is left. */

@@ -38,7 +38,8 @@ export async function checkPack(options: {
     if (hash !== name) found.push('does not have the bytes that its name tells');
     return { found, badIds };
   } catch (error) {
-    if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'VAULT_NEWER')) return { found: [error.message.replace(`${path} `, '')], badIds: 'all' };
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'VAULT_NEWER'))
+      return { found: [error.message.replace(`${path} `, '')], badIds: 'all' };
     throw error;
   }
 }
@@ -54,7 +55,11 @@ async function hashOf(pack: PackReader): Promise<string> {
   return toHex(hash.digest());
 }
 
-async function checkFrames(pack: PackReader, directory: readonly DirectoryEntry[], hasher: ReturnType<typeof createBlockHasher>): Promise<Uint8Array[]> {
+async function checkFrames(
+  pack: PackReader,
+  directory: readonly DirectoryEntry[],
+  hasher: ReturnType<typeof createBlockHasher>,
+): Promise<Uint8Array[]> {
   const bad: Uint8Array[] = [];
   let opened = 0;
   for (const [ordinal, entry] of directory.entries()) {

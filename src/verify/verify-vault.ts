@@ -5,8 +5,8 @@ import { LocationTable } from '../cache/location-table.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
 import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
-import { checkSegment } from '../vault/check-segment.ts';
 import { packPath } from '../vault/block-writer.ts';
+import { checkSegment } from '../vault/check-segment.ts';
 import type { Vault } from '../vault/vault.ts';
 import { checkPacksTask, type PackProblem, STOP } from './check-packs-task.ts';
 import { walkPoint } from './walk-point.ts';
@@ -32,18 +32,28 @@ export interface Verified {
   bytes: number;
 }
 
-const CURE = 'the points named are hit, others are not; back the item up again with --type full, and keep the other copies of this vault';
+const CURE =
+  'the points named are hit, others are not; back the item up again with --type full, and keep the other copies of this vault';
 
 /** Checks the structure of a vault, and with `readData` every byte; writes nothing to it. */
 export async function verifyVault(options: VerifyVaultOptions): Promise<Verified> {
   const { vault, points, readData, signal } = options;
   using index = new LocationTable(options.index);
   const findings: PointFinding[] = [];
-  const tell = (severity: Finding['severity'], code: string, words: { what: string; where: string; cure: string }, hit: string[] = []): void => {
+  const tell = (
+    severity: Finding['severity'],
+    code: string,
+    words: { what: string; where: string; cure: string },
+    hit: string[] = [],
+  ): void => {
     findings.push({ severity, code, ...words, points: hit });
   };
   if (vault.damage) {
-    tell('damage', 'LOG_ENTRY', { what: vault.damage.message, where: 'log', cure: 'nothing can be written until it is repaired; points before it restore' });
+    tell('damage', 'LOG_ENTRY', {
+      what: vault.damage.message,
+      where: 'log',
+      cure: 'nothing can be written until it is repaired; points before it restore',
+    });
   }
   for (const added of vault.state.segments) {
     throwIfAborted(signal);
@@ -60,17 +70,24 @@ export async function verifyVault(options: VerifyVaultOptions): Promise<Verified
     throwIfAborted(signal);
     const walk = await walkPoint({ vault, point, index, badPacks, badIds, seen });
     blocks += walk.blocks;
-    for (const pack of walk.packs) hit.set(pack, (hit.get(pack) ?? new Set()).add(`${point.manifest.item}@${point.id}`));
-    for (const what of walk.missing) tell('damage', 'BLOCK', { what, where: `${point.manifest.item}@${point.id}`, cure: CURE }, [point.id]);
+    for (const pack of walk.packs)
+      hit.set(pack, (hit.get(pack) ?? new Set()).add(`${point.manifest.item}@${point.id}`));
+    for (const what of walk.missing)
+      tell('damage', 'BLOCK', { what, where: `${point.manifest.item}@${point.id}`, cure: CURE }, [point.id]);
   }
-  for (const { pack, what } of problems) tell('damage', 'PACK', { what, where: packPath(pack), cure: CURE }, [...(hit.get(pack) ?? [])]);
+  for (const { pack, what } of problems)
+    tell('damage', 'PACK', { what, where: packPath(pack), cure: CURE }, [...(hit.get(pack) ?? [])]);
   await tellOrphans(vault, index, tell);
   const packs = index.packs();
   const bytes = readData ? packs.reduce((sum, { size }) => sum + size, 0) : 0;
   return { findings, packs: packs.length, segments: vault.state.segments.length, blocks, bytes };
 }
 
-function addEntries(index: LocationTable, entries: Parameters<Parameters<typeof checkSegment>[2]>[0], packs: Parameters<Parameters<typeof checkSegment>[2]>[1]): void {
+function addEntries(
+  index: LocationTable,
+  entries: Parameters<Parameters<typeof checkSegment>[2]>[0],
+  packs: Parameters<Parameters<typeof checkSegment>[2]>[1],
+): void {
   index.transaction(() => {
     const ordinals = packs.map((pack) => index.addPack(pack));
     index.addBlocks(entries.map((entry) => ({ ...entry, pack: ordinals[entry.pack] as number })));
@@ -83,7 +100,11 @@ async function missingPacks(vault: Vault, index: LocationTable): Promise<PackPro
   for (const { name, size } of index.packs()) {
     const found = await vault.store.size(packPath(name));
     if (found === size) continue;
-    problems.push({ pack: name, what: found === undefined ? 'is missing' : `is ${found} bytes long, expected ${size}`, badIds: 'all' });
+    problems.push({
+      pack: name,
+      what: found === undefined ? 'is missing' : `is ${found} bytes long, expected ${size}`,
+      badIds: 'all',
+    });
   }
   return problems;
 }
@@ -91,8 +112,10 @@ async function missingPacks(vault: Vault, index: LocationTable): Promise<PackPro
 async function readPacks(options: VerifyVaultOptions, index: LocationTable): Promise<PackProblem[]> {
   const { vault, pool, signal, onBytes } = options;
   const { store, keys, config } = vault;
+  throwIfAborted(signal);
   const packs: { name: string; size: number }[] = [];
-  for (const { name, size } of index.packs()) if ((await store.size(packPath(name))) === size) packs.push({ name, size });
+  for (const { name, size } of index.packs())
+    if ((await store.size(packPath(name))) === size) packs.push({ name, size });
   const total = packs.reduce((sum, { size }) => sum + size, 0);
   const memory = {
     control: new Int32Array(new SharedArrayBuffer(8)),
@@ -100,7 +123,14 @@ async function readPacks(options: VerifyVaultOptions, index: LocationTable): Pro
   };
   const stop = () => Atomics.store(memory.control, STOP, 1);
   signal?.addEventListener('abort', stop, { once: true });
-  const ticking = setInterval(() => onBytes?.(memory.counters.reduce((sum, n) => sum + n, 0), total), 100);
+  const ticking = setInterval(
+    () =>
+      onBytes?.(
+        memory.counters.reduce((sum, n) => sum + n, 0),
+        total,
+      ),
+    100,
+  );
   try {
     const input = { store: store.address, keys, blockSize: config.blockSize, packs, memory };
     const runs = Array.from({ length: pool.threads }, (_, worker) => pool.run(checkPacksTask, { ...input, worker }));
@@ -133,4 +163,3 @@ async function tellOrphans(
   const what = `${count} packs (${bytes} bytes) belong to no point: interrupted runs left them, or a run is writing them now`;
   tell('info', 'ORPHANS', { what, where: 'packs', cure: '' });
 }
-

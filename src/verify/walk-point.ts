@@ -29,10 +29,20 @@ export interface WalkOptions {
 export async function walkPoint(options: WalkOptions): Promise<Walk> {
   const { vault, point, index } = options;
   const walk: Walk = { blocks: 0, packs: new Set(), missing: [] };
-  const lookUp: BlockIndex = { find: async (ids) => ids.map((id) => index.find(id)), [Symbol.asyncDispose]: async () => undefined };
+  const lookUp: BlockIndex = {
+    find: async (ids) => ids.map((id) => index.find(id)),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
   const { store, keys, config } = vault;
-  await using blocks = new PointBlocks({ store, keys, blockSize: config.blockSize, index: lookUp, fallback: async () => lookUp });
-  for (const disk of point.manifest.disks) await walkPage({ ...options, walk, blocks, name: disk.name }, fromHex(disk.root), LEVELS - 1);
+  await using blocks = new PointBlocks({
+    store,
+    keys,
+    blockSize: config.blockSize,
+    index: lookUp,
+    fallback: async () => lookUp,
+  });
+  for (const disk of point.manifest.disks)
+    await walkPage({ ...options, walk, blocks, name: disk.name }, fromHex(disk.root), LEVELS - 1);
   return walk;
 }
 

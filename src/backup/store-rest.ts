@@ -1,0 +1,77 @@
+import { openTable } from '../cache/checksum-table.ts';
+import { openIndex } from '../cache/index-cache.ts';
+import { mapShape } from '../disk/block-map.ts';
+import { createBlockHasher } from '../vault/block-ids.ts';
+import type { FinishedPack } from '../vault/block-writer.ts';
+import type { BaseMap } from './base-map.ts';
+import { BlockStore } from './block-store.ts';
+import type { CapturedDisk, CaptureOptions } from './capture.ts';
+import { Claims } from './claims.ts';
+import { type ScanMemory, STRIP, totals } from './scan-memory.ts';
+import { writeMap } from './write-map.ts';
+
+/** Joins the small packs that the workers ended with (B3), so that a small change makes one pack and not one per thread. */
+export async function joinTails(
+  options: CaptureOptions,
+  memory: ScanMemory,
+  tails: readonly FinishedPack[],
+): Promise<void> {
+  if (tails.length === 0) return;
+  await using blocks = await openBlockStore(options, memory, 'data');
+  for (const tail of tails) await blocks.join(tail);
+  await blocks.finish();
+}
+
+/** Stores the maps of all disks, one meta pack at a time. */
+export async function writeMaps(
+  options: CaptureOptions,
+  memory: ScanMemory,
+  bases: (BaseMap | undefined)[],
+): Promise<CapturedDisk[]> {
+  const { vault, disks, signal } = options;
+  const { keys, config } = vault;
+  const blockSize = config.blockSize;
+  await using blocks = await openBlockStore(options, memory, 'page');
+  const hasher = createBlockHasher(keys);
+  const captured: CapturedDisk[] = [];
+  for (const [n, disk] of disks.entries()) {
+    await using table = await openTable(disk.table, mapShape(disk.size, blockSize));
+    if (!table) throw new Error(`the new checksum table ${disk.table} is gone`);
+    const base = bases[n];
+    const leafIds = memory.found[n] as Uint8Array;
+    const map = await writeMap({ leafIds, base: base?.leafIds ?? new Uint8Array(0), table, blocks, hasher, signal });
+    const counts = totals(memory, n);
+    counts.storedBytes += map.stored;
+    captured.push({
+      root: map.root,
+      pages: map.pages,
+      counts,
+      strip: stripOf(memory, n, disk.size, blockSize),
+      base: base ? { ...base, fromVault: base.fromVault + counts.fetchedPages } : null,
+    });
+  }
+  await blocks.finish();
+  return captured;
+}
+
+/** Opens the job in the log if the scan had no reason to. */
+async function openBlockStore(options: CaptureOptions, memory: ScanMemory, kind: 'data' | 'page'): Promise<BlockStore> {
+  const { vault, job, folder, index, overlay } = options;
+  const { store, keys, config, random } = vault;
+  const beforePublish = async (): Promise<void> => {
+    if (vault.state.jobs.get(job) !== 'open') await vault.openJob(job, folder);
+  };
+  const common = { store, keys, random, codec: config.codec, readBack: 'block' as const, folder };
+  return new BlockStore({
+    claims: new Claims(memory.claims),
+    overlay,
+    index: await openIndex(index, store, keys),
+    writer: { ...common, job: Buffer.from(job, 'hex'), kind, beforePublish },
+  });
+}
+
+function stripOf(memory: ScanMemory, disk: number, size: number, blockSize: number): number[] {
+  const blocksPerSlice = Math.max(1, size / blockSize / STRIP);
+  const counts = memory.strips.subarray(disk * STRIP, (disk + 1) * STRIP);
+  return Array.from(counts, (changed) => Math.min(1, changed / blocksPerSlice));
+}
