@@ -74,7 +74,11 @@ export async function backup(
     const job = toHex(vault.random.bytes(16));
     const notices = [...(lock.takenOver ? [lock.takenOver] : []), ...sources.flatMap(({ notices }) => notices)];
     const warnings = [...plan.warnings, ...sources.flatMap((source) => source.warnings)];
-    warnings.push(...(await checkSpace(vault, session.pool.threads, plan.base === undefined, sources)));
+    for (const warning of await checkSpace(vault, session.pool.threads, plan.base === undefined, sources)) {
+      // Told now, not only at the end, which a full disk may prevent.
+      session.notice(warning);
+      warnings.push(warning);
+    }
     const staging = await createStaging(vault, job, { item, started });
     const run: Run = { session, item, options, staging, plan, sources, started, warnings, notices };
     try {

@@ -63,12 +63,28 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
 
 /** Puts the lock there unless one is there: whole under a name of its own, then linked. */
 async function place(vault: Vault, path: string, owner: Owner): Promise<boolean> {
+  if (vault.config.singleWriter) return placeExclusive(vault, path, owner);
   const part = await writePart(vault, path, owner);
   try {
     return (await vault.store.link(part, path)) === 'linked';
   } finally {
     await vault.store.remove(part);
   }
+}
+
+/** Where link(2) is missing: O_EXCL; a torn lock is unreadable and taken over. */
+async function placeExclusive(vault: Vault, path: string, owner: Owner): Promise<boolean> {
+  try {
+    await writeObject(vault.store, path, sealOwner(vault, owner));
+    return true;
+  } catch (error) {
+    if (isError(error, 'TARGET_EXISTS')) return false;
+    throw error;
+  }
+}
+
+function sealOwner(vault: Vault, owner: Owner): Uint8Array {
+  return sealFile(vault, 'lock', new TextEncoder().encode(JSON.stringify(owner)));
 }
 
 async function beat(vault: Vault, path: string, mine: Owner): Promise<void> {
@@ -82,7 +98,7 @@ async function beat(vault: Vault, path: string, mine: Owner): Promise<void> {
 
 async function writePart(vault: Vault, path: string, owner: Owner): Promise<string> {
   const part = `${path}.${toHex(vault.random.bytes(4))}`;
-  await writeObject(vault.store, part, sealFile(vault, 'lock', new TextEncoder().encode(JSON.stringify(owner))));
+  await writeObject(vault.store, part, sealOwner(vault, owner));
   return part;
 }
 

@@ -55,7 +55,7 @@ export function parseConfig(bytes: Uint8Array): VaultConfig {
     family: hexField(fields, 'family', 16),
     id: hexField(fields, 'id', 16),
     blockSize: isBlockSize(blockSize) ? blockSize : bad('blockSize'),
-    codec: typeof codec === 'string' && codec in CODECS ? (codec as Codec) : bad('codec'),
+    codec: typeof codec === 'string' && Object.hasOwn(CODECS, codec) ? (codec as Codec) : bad('codec'),
     encrypted: encryption === 'aes-256-gcm' || (encryption === 'none' ? false : bad('encryption')),
     publicKey: publicKey === null ? null : hexField(fields, 'publicKey', 32),
     certificateKey: hexField(fields, 'certificateKey', 32),

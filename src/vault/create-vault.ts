@@ -12,7 +12,7 @@ import { blake3 } from './crypto/blake3.ts';
 import type { VaultKeys } from './crypto/keys.ts';
 import { checkSecret, encodeSlot, KDF_COST, type KdfCost, type SecretBytes } from './crypto/slot.ts';
 import { encodeEntry, logPath } from './log/entry.ts';
-import { type Store, writeObject } from './open-store.ts';
+import { placeOf, type Store, writeObject } from './open-store.ts';
 
 export interface CreateOptions {
   /** Left out: the vault is not encrypted. */
@@ -80,7 +80,7 @@ export async function createVault(store: Store, options: CreateOptions = {}): Pr
 async function clearLeftovers(store: Store): Promise<void> {
   const names = await store.list('.');
   if (names.includes(CONFIG_PATH)) {
-    throw new VhdvaultError('VAULT_EXISTS', 'there is a vault already', {
+    throw new VhdvaultError('VAULT_EXISTS', `there is a vault already in ${placeOf(store)}`, {
       hint: 'use it, or choose another folder; `vhdvault points` shows what it holds',
     });
   }
@@ -89,12 +89,16 @@ async function clearLeftovers(store: Store): Promise<void> {
   const staging = await store.list('staging');
   const isDeadInit = staging.includes('init') || (names.join() === 'staging' && staging.length === 0);
   if (strangers.length > 0 || entries.length > 1 || (names.length > 0 && !isDeadInit)) {
-    throw new VhdvaultError('VAULT_EXISTS', `the folder is not empty: it holds ${names.slice(0, 5).join(', ')}`, {
-      hint:
-        entries.length > 0
-          ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
-          : 'choose an empty or a new folder',
-    });
+    throw new VhdvaultError(
+      'VAULT_EXISTS',
+      `${placeOf(store)} is not empty: it holds ${names.slice(0, 5).join(', ')}`,
+      {
+        hint:
+          entries.length > 0
+            ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
+            : 'choose an empty or a new folder',
+      },
+    );
   }
   for (const name of names) await (name === 'reserve' ? store.remove(name) : store.removeFolder(name));
 }

@@ -15,6 +15,11 @@ export function openStore(address: StoreAddress): Store {
   }
 }
 
+/** Where a store is, for messages. */
+export function placeOf({ address }: Store): string {
+  return address.kind === 'folder' ? address.path : `memory:${address.name}`;
+}
+
 /** Writes a small object so that it is either there whole and durable under its new name, or not at all. */
 export async function writeObject(store: Store, path: string, bytes: Uint8Array): Promise<void> {
   {

@@ -13,7 +13,7 @@ import type { Adds, EntryBody, LogEntry } from './log/entry.ts';
 import { decodeEntry, logPath } from './log/entry.ts';
 import { Log } from './log/log.ts';
 import type { VaultState } from './log/state.ts';
-import type { Store } from './open-store.ts';
+import { placeOf, type Store } from './open-store.ts';
 
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
@@ -70,7 +70,7 @@ export class Vault {
    * rest again at every attempt.
    * @throws JOB_CLOSED when somebody abandoned the job: none of its packs may be used
    */
-  commitPoint(options: {
+  async commitPoint(options: {
     job: string;
     folder: string;
     point: string;
@@ -79,16 +79,19 @@ export class Vault {
     manifest: (state: VaultState) => Uint8Array | Promise<Uint8Array>;
   }): Promise<LogEntry> {
     const { job, folder, point, adds } = options;
-    return this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
+    const entry = await this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
       if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.has(job)) throw jobClosed(job);
       return { type: 'point', point, adds, manifest: await options.manifest(state) };
     });
+    return entry as LogEntry;
   }
 
   /** Closes a job that looks dead: a guess that costs a re-upload if it is wrong, never data. */
   async abandonJob(own: string, folder: string, dead: string): Promise<void> {
     if (this.state.jobs.get(dead) !== 'open') return;
-    await this.#log.commit(own, folder, () => ({ type: 'abandon', job: dead }));
+    await this.#log.commit(own, folder, ({ jobs }) =>
+      jobs.get(dead) === 'open' ? { type: 'abandon', job: dead } : null,
+    );
   }
 
   /** A name for files that tells nothing: keyed hash, 32 hex digits. */
@@ -188,10 +191,6 @@ async function checkInit(options: {
   if (slot && !body.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash)) {
     throw damaged(`keys/${slot.name}`, 'is not among the slots that the log lists');
   }
-}
-
-function placeOf(store: Store): string {
-  return store.address.kind === 'folder' ? store.address.path : `memory:${store.address.name}`;
 }
 
 function jobClosed(job: string): VhdvaultError {

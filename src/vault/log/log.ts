@@ -49,19 +49,20 @@ export class Log {
 
   /**
    * Commits one entry at the next number. `decide` is asked for the body with the state at n-1, and asked again after
-   * each lost race; it may throw to give up.
+   * each lost race; it may throw to give up, or answer null when nothing is left to commit.
    * @throws VAULT_DAMAGED (nothing is committed beside damage); OUTCOME_UNKNOWN when the entry may or may not last
    */
   async commit(
     job: string,
     folder: string,
-    decide: (state: VaultState) => EntryBody | Promise<EntryBody>,
-  ): Promise<LogEntry> {
+    decide: (state: VaultState) => EntryBody | null | Promise<EntryBody | null>,
+  ): Promise<LogEntry | null> {
     for (;;) {
       await this.refresh();
       if (this.damage) throw this.damage;
       await this.#makeDurable();
       const body = await decide(this.state);
+      if (!body) return null;
       const { clock, tool } = this.#options;
       const time = Math.max(clock.now(), this.state.time);
       const entry: LogEntry = { sequence: this.state.sequence + 1, job, time, tool, clockDoubted: false, body };
