@@ -1,6 +1,5 @@
 import { type Answer, answering } from '../src/pool/answer.ts';
-import { copy } from '../src/restore/copy.ts';
-import type { CopyInput } from '../src/restore/copy-task.ts';
+import { type CopyInput, copy } from '../src/restore/copy.ts';
 
 const run: (input: CopyInput) => Promise<Answer<void>> = answering(copy);
 export default run;

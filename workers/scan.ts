@@ -1,5 +1,5 @@
 import { scan } from '../src/backup/scan.ts';
-import type { ScanInput } from '../src/backup/scan-task.ts';
+import type { ScanInput } from '../src/backup/scan-input.ts';
 import { systemRandom } from '../src/base/random.ts';
 import { openAddress } from '../src/jobs/open-address.ts';
 import { type Answer, answering } from '../src/pool/answer.ts';

@@ -1,61 +1,20 @@
 import { rm } from 'node:fs/promises';
 import { throwIfAborted } from '../base/abort.ts';
 import { createTable, openTable } from '../cache/checksum-table.ts';
-import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
+import { openIndex } from '../cache/index-cache.ts';
 import { LocationTable } from '../cache/location-table.ts';
-import type { DiskAddress } from '../disk/address.ts';
 import { mapShape } from '../disk/block-map.ts';
-import type { Generation } from '../disk/disk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
-import type { Pool } from '../pool/pool.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { openSegmentIndex } from '../vault/block-index.ts';
 import { FRAMES_TARGET } from '../vault/block-writer.ts';
-import type { Adds, Vault } from '../vault/vault.ts';
+import type { Adds } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
+import type { CapturedDisk, CaptureOptions } from './capture-options.ts';
 import { runScan } from './run-scan.ts';
-import { createScanMemory, type Field } from './scan-memory.ts';
-import type { OpenDisk } from './scan-task.ts';
+import { createScanMemory } from './scan-memory.ts';
 import { joinTails, writeMaps } from './store-rest.ts';
 import { writeIndex } from './write-index.ts';
-
-/** One disk to capture: open, checked, with its generation noted. */
-export interface CaptureDisk {
-  name: string;
-  address: DiskAddress;
-  size: number;
-  generation: readonly Generation[];
-  /** File of the checksum table to write. */
-  table: string;
-  /** The same disk in the base point, and its checksum table. */
-  base: { size: number; root: string; table: string } | null;
-}
-
-export interface CaptureOptions {
-  vault: Vault;
-  pool: Pool;
-  openDisk: OpenDisk;
-  index: IndexAddress;
-  /** Id of the job, hex, and its staging location in the store. */
-  job: string;
-  folder: string;
-  /** File for the job's overlay. */
-  overlay: string;
-  disks: readonly CaptureDisk[];
-  signal?: AbortSignal | undefined;
-  /** Called with the counters of all disks, in order. */
-  onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;
-}
-
-/** What was captured of one disk. */
-export interface CapturedDisk {
-  root: string;
-  pages: number;
-  counts: Record<Field, number>;
-  /** Share of changed blocks in 64 slices of the disk. */
-  strip: number[];
-  base: { fromTable: number; fromVault: number } | null;
-}
 
 /** Captures all disks: afterwards every block, page and segment of the point is durable, and only the commit is missing. */
 export async function capture(options: CaptureOptions): Promise<{ disks: CapturedDisk[]; adds: Adds[] }> {

@@ -6,8 +6,8 @@ import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
 import type { BlockStore } from './block-store.ts';
+import type { ScanDisk } from './scan-input.ts';
 import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
-import type { ScanDisk } from './scan-task.ts';
 
 /** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
 const CHUNK: number = MIB;

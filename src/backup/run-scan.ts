@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
-import type { CaptureOptions } from './capture.ts';
+import type { CaptureOptions } from './capture-options.ts';
 import { JOB, JOB_CLOSED, JOB_FAILED, JOB_OPEN, JOB_WANTED, type ScanMemory, STOP, totals } from './scan-memory.ts';
 import { scanTask } from './scan-task.ts';
 

@@ -1,51 +1,7 @@
-import type { Random } from '../base/random.ts';
-import type { IndexAddress } from '../cache/index-cache.ts';
-import type { DiskAddress } from '../disk/address.ts';
-import type { Disk, Generation } from '../disk/disk.ts';
 import { type Task, workerFile } from '../pool/pool.ts';
-import type { Codec, FinishedPack } from '../vault/block-writer.ts';
-import type { StoreAddress } from '../vault/open-store.ts';
-import type { VaultKeys } from '../vault/vault.ts';
+import type { FinishedPack } from '../vault/block-writer.ts';
 import { scan } from './scan.ts';
-import type { ScanMemory } from './scan-memory.ts';
-
-/** What one worker of a scan needs to know; all workers get the same but for `worker`. */
-export interface ScanInput {
-  worker: number;
-  store: StoreAddress;
-  keys: VaultKeys;
-  job: Uint8Array;
-  /** The staging location in the store. */
-  folder: string;
-  blockSize: number;
-  codec: Codec;
-  disks: ScanDisk[];
-  index: IndexAddress;
-  /** File of the job's overlay. */
-  overlay: string;
-  memory: ScanMemory;
-}
-
-export interface ScanDisk {
-  name: string;
-  address: DiskAddress;
-  size: number;
-  /** As it was when the run began: any difference fails the run early. */
-  generation: readonly Generation[];
-  /** File of the new checksum table. */
-  table: string;
-  /** The disk of the base point, or null; its checksum table, which may be missing. */
-  base: { size: number; table: string } | null;
-}
-
-/** Opens a disk from its address; given by whoever wires rooms together. */
-export type OpenDisk = (address: DiskAddress) => Promise<Disk>;
-
-/** What a worker has besides its input: not plain data, so the worker file (or a test) brings it. */
-export interface ScanTools {
-  openDisk: OpenDisk;
-  random: Random;
-}
+import type { ScanInput, ScanTools } from './scan-input.ts';
 
 /** The scan as a task for the pool. */
 export function scanTask(tools: ScanTools): Task<ScanInput, FinishedPack | null> {

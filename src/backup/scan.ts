@@ -11,8 +11,8 @@ import { openStore } from '../vault/open-store.ts';
 import { BlockStore } from './block-store.ts';
 import { Claims } from './claims.ts';
 import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
+import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-input.ts';
 import { JOB, JOB_CLOSED, JOB_OPEN, JOB_WANTED, NEXT, type ScanMemory, STOP } from './scan-memory.ts';
-import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-task.ts';
 
 /**
  * One worker's share of a scan: takes leaf pages of all disks from the common queue until none is left, reads, hashes

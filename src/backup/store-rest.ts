@@ -5,7 +5,7 @@ import { createBlockHasher } from '../vault/block-ids.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import type { BaseMap } from './base-map.ts';
 import { BlockStore } from './block-store.ts';
-import type { CapturedDisk, CaptureOptions } from './capture.ts';
+import type { CapturedDisk, CaptureOptions } from './capture-options.ts';
 import { Claims } from './claims.ts';
 import { type ScanMemory, STRIP, totals } from './scan-memory.ts';
 import { writeMap } from './write-map.ts';

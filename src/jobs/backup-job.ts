@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type CapturedDisk, capture } from '../backup/capture.ts';
+import { capture } from '../backup/capture.ts';
+import type { CapturedDisk } from '../backup/capture-options.ts';
 import { type BackupPlan, checkDiskNames, planBackup } from '../backup/plan-backup.ts';
 import { checkUnchanged } from '../backup/scan.ts';
 import { checkSpace } from '../backup/space.ts';

@@ -1,4 +1,4 @@
-import type { CapturedDisk } from '../backup/capture.ts';
+import type { CapturedDisk } from '../backup/capture-options.ts';
 import { mapShape } from '../disk/block-map.ts';
 import type { MergedDisk } from '../merge/merge-back.ts';
 import type { CatalogPoint } from '../point/catalog.ts';

@@ -1,18 +1,38 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
+import type { IndexAddress } from '../cache/index-cache.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { PAGE_IDS } from '../disk/block-map.ts';
 import type { Extent } from '../disk/disk.ts';
+import type { ImagePlan } from '../image/image-plan.ts';
 import { type ImageWriter, openImageWriter } from '../image/image-writer.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
+import type { PointDiskFacts } from '../point/point-disk.ts';
 import { PointDisk } from '../point/point-disk.ts';
 import { openSegmentIndex } from '../vault/block-index.ts';
+import type { StoreAddress } from '../vault/open-store.ts';
 import { openStore } from '../vault/open-store.ts';
+import type { VaultKeys } from '../vault/vault.ts';
+import type { CopyMemory } from './copy-memory.ts';
 import { count, NEXT, STOP } from './copy-memory.ts';
-import type { CopyInput } from './copy-task.ts';
 
 const CHUNK: number = MIB;
+
+/** What one worker of a restore needs to know. */
+export interface CopyInput {
+  worker: number;
+  store: StoreAddress;
+  keys: VaultKeys;
+  index: IndexAddress;
+  disk: PointDiskFacts;
+  /** The image to write into: its file exists already. */
+  path: string;
+  plan: ImagePlan;
+  /** Write zeros too: onto a device, or to take the space. */
+  writeZeros: boolean;
+  memory: CopyMemory;
+}
 
 /**
  * One worker's share of a restore: takes segments of the disk from the common queue and writes their data at final

@@ -1,10 +1,12 @@
 import { isError } from '../base/errors.ts';
 import type { VaultKeys } from './crypto/keys.ts';
-import { openSegment, type Segment, type SegmentEntry } from './index/segment.ts';
+import { openSegment, type Segment } from './index/segment.ts';
+import type { SegmentEntry } from './index/segment-layout.ts';
 import type { Store } from './open-store.ts';
 
-export type { SegmentEntry, SegmentPack } from './index/segment.ts';
-export { openSegment, writeSegment } from './index/segment.ts';
+export { openSegment } from './index/segment.ts';
+export type { SegmentEntry, SegmentPack } from './index/segment-layout.ts';
+export { writeSegment } from './index/segment-writer.ts';
 
 /** Where a block lies. */
 export interface BlockLocation {

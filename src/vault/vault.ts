@@ -70,7 +70,7 @@ export class Vault {
    * rest again at every attempt.
    * @throws JOB_CLOSED when somebody abandoned the job: none of its packs may be used
    */
-  async commitPoint(options: {
+  commitPoint(options: {
     job: string;
     folder: string;
     point: string;
@@ -79,11 +79,10 @@ export class Vault {
     manifest: (state: VaultState) => Uint8Array | Promise<Uint8Array>;
   }): Promise<LogEntry> {
     const { job, folder, point, adds } = options;
-    const entry = await this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
+    return this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
       if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.has(job)) throw jobClosed(job);
       return { type: 'point', point, adds, manifest: await options.manifest(state) };
     });
-    return entry as LogEntry;
   }
 
   /** Closes a job that looks dead: a guess that costs a re-upload if it is wrong, never data. */

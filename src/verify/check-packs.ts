@@ -1,9 +1,29 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { checkPack } from '../vault/check-pack.ts';
+import type { StoreAddress } from '../vault/open-store.ts';
 import { openStore } from '../vault/open-store.ts';
-import type { CheckPacksInput, PackProblem } from './check-packs-task.ts';
-import { NEXT, STOP } from './check-packs-task.ts';
+import type { VaultKeys } from '../vault/vault.ts';
+
+export const NEXT = 0;
+export const STOP = 1;
+
+export interface CheckPacksInput {
+  worker: number;
+  store: StoreAddress;
+  keys: VaultKeys;
+  blockSize: number;
+  packs: { name: string; size: number }[];
+  /** control: next pack, stop flag; counters: bytes read, per worker. */
+  memory: { control: Int32Array; counters: Float64Array };
+}
+
+/** What is wrong with a pack; the ids (hex) that cannot be read from it. */
+export interface PackProblem {
+  pack: string;
+  what: string;
+  badIds: string[] | 'all';
+}
 
 /** One worker's share of `verify --read-data`: takes packs from the common queue and opens every byte of them. */
 export async function checkPacks(input: CheckPacksInput): Promise<PackProblem[]> {

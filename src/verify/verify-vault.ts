@@ -8,7 +8,8 @@ import type { Pool } from '../pool/pool.ts';
 import { packPath } from '../vault/block-writer.ts';
 import { checkSegment } from '../vault/check-segment.ts';
 import type { Vault } from '../vault/vault.ts';
-import { checkPacksTask, type PackProblem, STOP } from './check-packs-task.ts';
+import { type PackProblem, STOP } from './check-packs.ts';
+import { checkPacksTask } from './check-packs-task.ts';
 import { walkPoint } from './walk-point.ts';
 
 export interface VerifyVaultOptions {

@@ -1,107 +1,19 @@
-import { fromHex, toHex } from '../../base/hex.ts';
-import type { Random } from '../../base/random.ts';
-import { BinaryReader, BinaryWriter } from '../binary.ts';
+import { toHex } from '../../base/hex.ts';
+import { BinaryReader } from '../binary.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader, TAG_SIZE } from '../codec/object-header.ts';
-import { createBlake3 } from '../crypto/blake3.ts';
-import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
+import { openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY, DOMAIN_DIRECTORY, type Sealer } from '../crypto/sealer.ts';
 import type { Store, StoreReader } from '../store/store.ts';
-
-/*
- * Segment (FORMAT.md): header | sealed pages of 1,365 entries | sealed tail | trailer
- *   entry, 48 bytes: id 32, pack ordinal u32, offset u32, stored length u32, frame u16, codec u8, kind u8
- *   tail: u32 packs x {name 32, size u64, frames u32}, u32 pages x {first id 32}
- *   trailer, 24 bytes: u32 length of the sealed tail, u32 pages, u64 entries, magic "VVSEGMTR"
- */
-const ENTRY_SIZE = 48;
-const PAGE_ENTRIES = 1365;
-const PAGE_STORED: number = PAGE_ENTRIES * ENTRY_SIZE + TAG_SIZE;
-const TRAILER_SIZE = 24;
-const MAGIC = new TextEncoder().encode('VVSEGMTR');
-
-export const MAX_SEGMENT_ENTRIES: number = 16 * 1024 * 1024;
-
-/** A pack that a segment covers. */
-export interface SegmentPack {
-  name: string;
-  size: number;
-  frames: number;
-}
-
-export interface SegmentEntry {
-  id: Uint8Array;
-  /** Ordinal of the pack in the segment. */
-  pack: number;
-  offset: number;
-  storedLength: number;
-  ordinal: number;
-  codec: number;
-  kind: number;
-}
-
-/** Writes a segment from entries that come sorted by id; it lies at `path`, synced, and wants to be named `name`. */
-export async function writeSegment(options: {
-  store: Store;
-  keys: VaultKeys;
-  random: Random;
-  job: Uint8Array;
-  path: string;
-  packs: readonly SegmentPack[];
-  entries: Iterable<SegmentEntry>;
-}): Promise<{ name: string; size: number }> {
-  const { header, sealer } = newObject(options.keys, options.random, 'segment', options.job);
-  const hash = createBlake3();
-  await using file = await options.store.create(options.path);
-  let size = 0;
-  const put = async (parts: Uint8Array[]): Promise<void> => {
-    for (const part of parts) {
-      hash.update(part);
-      size += part.byteLength;
-    }
-    await file.write(parts);
-  };
-  await put([header]);
-  const fences: Uint8Array[] = [];
-  let count = 0;
-  for (const page of pagesOf(options.entries)) {
-    fences.push((page[0] as SegmentEntry).id);
-    count += page.length;
-    await put(sealer.seal(DOMAIN_BODY, fences.length - 1, header, encodePage(page)));
-  }
-  const tail = sealer.seal(DOMAIN_DIRECTORY, 0, header, encodeTail(options.packs, fences));
-  const tailLength = tail.reduce((sum, part) => sum + part.byteLength, 0);
-  await put([...tail, new BinaryWriter().u32(tailLength).u32(fences.length).u64(count).bytes(MAGIC).finish()]);
-  await file.sync();
-  return { name: toHex(hash.digest()), size };
-}
-
-function* pagesOf(entries: Iterable<SegmentEntry>): Generator<SegmentEntry[]> {
-  let page: SegmentEntry[] = [];
-  for (const entry of entries) {
-    page.push(entry);
-    if (page.length === PAGE_ENTRIES) {
-      yield page;
-      page = [];
-    }
-  }
-  if (page.length > 0) yield page;
-}
-
-function encodePage(page: readonly SegmentEntry[]): Uint8Array {
-  const bytes = new Uint8Array(page.length * ENTRY_SIZE);
-  const view = new DataView(bytes.buffer);
-  page.forEach((entry, n) => {
-    const at = n * ENTRY_SIZE;
-    bytes.set(entry.id, at);
-    view.setUint32(at + 32, entry.pack, true);
-    view.setUint32(at + 36, entry.offset, true);
-    view.setUint32(at + 40, entry.storedLength, true);
-    view.setUint16(at + 44, entry.ordinal, true);
-    view.setUint8(at + 46, entry.codec);
-    view.setUint8(at + 47, entry.kind);
-  });
-  return bytes;
-}
+import {
+  ENTRY_SIZE,
+  MAGIC,
+  MAX_SEGMENT_ENTRIES,
+  PAGE_ENTRIES,
+  PAGE_STORED,
+  type SegmentEntry,
+  type SegmentPack,
+  TRAILER_SIZE,
+} from './segment-layout.ts';
 
 function decodeEntry(page: Uint8Array, n: number): SegmentEntry {
   const at = n * ENTRY_SIZE;
@@ -115,14 +27,6 @@ function decodeEntry(page: Uint8Array, n: number): SegmentEntry {
     codec: view.getUint8(46),
     kind: view.getUint8(47),
   };
-}
-
-function encodeTail(packs: readonly SegmentPack[], fences: readonly Uint8Array[]): Uint8Array {
-  const plain = new BinaryWriter().u32(packs.length);
-  for (const { name, size, frames } of packs) plain.bytes(fromHex(name)).u64(size).u32(frames);
-  plain.u32(fences.length);
-  for (const fence of fences) plain.bytes(fence);
-  return plain.finish();
 }
 
 /** An open segment: pack table and fences in memory, pages read when asked for. */

@@ -52,17 +52,17 @@ export class Log {
    * each lost race; it may throw to give up, or answer null when nothing is left to commit.
    * @throws VAULT_DAMAGED (nothing is committed beside damage); OUTCOME_UNKNOWN when the entry may or may not last
    */
-  async commit(
+  async commit<Body extends EntryBody | null>(
     job: string,
     folder: string,
-    decide: (state: VaultState) => EntryBody | null | Promise<EntryBody | null>,
-  ): Promise<LogEntry | null> {
+    decide: (state: VaultState) => Body | Promise<Body>,
+  ): Promise<LogEntry | Extract<Body, null>> {
     for (;;) {
       await this.refresh();
       if (this.damage) throw this.damage;
       await this.#makeDurable();
       const body = await decide(this.state);
-      if (!body) return null;
+      if (body === null) return null as Extract<Body, null>;
       const { clock, tool } = this.#options;
       const time = Math.max(clock.now(), this.state.time);
       const entry: LogEntry = { sequence: this.state.sequence + 1, job, time, tool, clockDoubted: false, body };

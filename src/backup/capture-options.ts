@@ -1,0 +1,45 @@
+import type { IndexAddress } from '../cache/index-cache.ts';
+import type { DiskAddress } from '../disk/address.ts';
+import type { Generation } from '../disk/disk.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { OpenDisk } from './scan-input.ts';
+import type { Field } from './scan-memory.ts';
+
+/** One disk to capture: open, checked, with its generation noted. */
+export interface CaptureDisk {
+  name: string;
+  address: DiskAddress;
+  size: number;
+  generation: readonly Generation[];
+  /** File of the checksum table to write. */
+  table: string;
+  /** The same disk in the base point, and its checksum table. */
+  base: { size: number; root: string; table: string } | null;
+}
+
+export interface CaptureOptions {
+  vault: Vault;
+  pool: Pool;
+  openDisk: OpenDisk;
+  index: IndexAddress;
+  /** Id of the job, hex, and its staging location in the store. */
+  job: string;
+  folder: string;
+  /** File for the job's overlay. */
+  overlay: string;
+  disks: readonly CaptureDisk[];
+  signal?: AbortSignal | undefined;
+  /** Called with the counters of all disks, in order. */
+  onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;
+}
+
+/** What was captured of one disk. */
+export interface CapturedDisk {
+  root: string;
+  pages: number;
+  counts: Record<Field, number>;
+  /** Share of changed blocks in 64 slices of the disk. */
+  strip: number[];
+  base: { fromTable: number; fromVault: number } | null;
+}
