@@ -56,7 +56,8 @@ export class BlockStore implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#finished) await this.#writer.discard();
+    // What cannot be removed goes with the staging location: the reason why nothing was finished must not be hidden.
+    if (!this.#finished) await this.#writer.discard().catch(() => undefined);
     this.#overlay[Symbol.dispose]();
     await this.#index[Symbol.asyncDispose]();
   }

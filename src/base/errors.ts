@@ -145,6 +145,8 @@ export function ioError(error: unknown, doing: string, path: string): unknown {
 }
 
 export function toPlain(error: unknown): PlainError {
+  // Closing failed after something else had: that something is the cause.
+  if (error instanceof SuppressedError) return toPlain(error.suppressed);
   if (isError(error)) {
     const plain: PlainError = { code: error.code, message: error.message, details: error.details };
     if (error.hint !== undefined) plain.hint = error.hint;

@@ -6,19 +6,10 @@ import { writeFully } from '../io/write-fully.ts';
 
 /*
  * Checksum table (FORMAT.md): a local copy of the block-map pages of a disk's latest point.
- *   0  4096  header: a JSON line {vault, point, size, blockSize, root}, padded with zeros
- *   then the pages of level 3, level 2, level 1, level 0; absent pages are holes
- * A page is used only after its id was recomputed, so damage and age cost time and nothing else.
+ * the pages of level 3, level 2, level 1, level 0, 8,192 bytes each; absent pages are holes.
+ * A page is used only after its id was recomputed and found in the page above it, down from the root that the log tells: so
+ * the table needs no header, no journal and no fsync, and damage and age cost time and nothing else.
  */
-const HEADER_BYTES = 4096;
-
-export interface TableFacts {
-  vault: string;
-  point: string;
-  size: number;
-  blockSize: number;
-  root: string;
-}
 
 /** An open table file; any number of threads may have it open and write different pages. */
 export class ChecksumTable implements AsyncDisposable {
@@ -54,7 +45,7 @@ export class ChecksumTable implements AsyncDisposable {
 
 function startsOf(shape: MapShape): number[] {
   const starts: number[] = [];
-  let next = HEADER_BYTES;
+  let next = 0;
   for (let level = LEVELS - 1; level >= 0; level--) {
     starts[level] = next;
     next += (shape.pages[level] as number) * PAGE_BYTES;
@@ -78,27 +69,8 @@ export async function openTable(path: string, shape: MapShape): Promise<Checksum
   return handle && new ChecksumTable(path, handle, shape);
 }
 
-/** What the table says it is, or undefined when it says nothing readable. */
-export async function readTableFacts(path: string): Promise<TableFacts | undefined> {
-  try {
-    await using handle = await open(path, 'r');
-    const header = Buffer.alloc(HEADER_BYTES);
-    await handle.read(header, 0, HEADER_BYTES, 0);
-    const facts = JSON.parse(header.toString('utf8', 0, header.indexOf(0))) as TableFacts;
-    return typeof facts.point === 'string' ? facts : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Merge-back: a finished table becomes the table of its disk's latest point. */
-export async function adoptTable(from: string, to: string, facts: TableFacts): Promise<void> {
-  {
-    await using handle = await open(from, 'r+');
-    const header = Buffer.alloc(HEADER_BYTES);
-    header.write(JSON.stringify(facts));
-    await handle.write(header, 0, HEADER_BYTES, 0);
-  }
+export async function adoptTable(from: string, to: string): Promise<void> {
   await rename(from, to);
 }
 

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
 import yargs, { type Argv } from 'yargs';
+import { VERSION } from '../base/version.ts';
 import { type Command, usageOf } from './command.ts';
 import { commands, groups } from './commands.ts';
 import { repeatedOption, usageProblem } from './usage-problem.ts';
@@ -78,7 +77,7 @@ function buildParser(words: readonly string[], chosen: Chosen): Argv {
       // What the parser itself finds comes as a message, as an error of its own, or as both.
       throw error && error.name !== 'YError' ? error : usageProblem(message || error.message, words);
     })
-    .version(packageVersion())
+    .version(VERSION)
     .alias('help', 'h')
     .wrap(Math.min(process.stdout.columns || 100, 110))
     .completion(SCRIPT, false)
@@ -113,9 +112,4 @@ function addCommand(parser: Argv, command: Command, chosen: Chosen): void {
       .epilogue('');
   };
   parser.command(command.syntax, command.describe, build, (args) => chosen(command, args));
-}
-
-function packageVersion(): string {
-  const path = findPackageJSON('..', import.meta.url);
-  return path ? (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version : 'unknown';
 }

@@ -131,7 +131,7 @@ async function makePoint(run: Run): Promise<BackupResult> {
     from: (name: string) => newTable(session, item, name, staging.job),
     to: (name: string) => tableOf(session, item, name),
   };
-  run.notices.push(...(await mergeBack(vault, session.cache, `p${point}`, mergedDisks(manifest, tables))));
+  run.notices.push(...(await mergeBack(vault, session.cache, mergedDisks(manifest, tables))));
   await session.rememberHead();
   progress.phase('done');
   return backupResult({

@@ -26,7 +26,7 @@ export function mergedDisks(
   { disks }: Manifest,
   tables: { from: (disk: string) => string; to: (disk: string) => string },
 ): MergedDisk[] {
-  return disks.map(({ name, size, root }) => ({ from: tables.from(name), to: tables.to(name), size, root }));
+  return disks.map(({ name }) => ({ from: tables.from(name), to: tables.to(name) }));
 }
 
 export function backupResult(run: {

@@ -8,6 +8,7 @@ import { ioError, VhdvaultError } from '../base/errors.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openThreadPool } from '../pool/thread-pool.ts';
+import { isBlake3Native } from '../vault/block-ids.ts';
 import { createVault as createVaultIn } from '../vault/create-vault.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import { checkSeenHead, rememberHead } from '../vault/seen-head.ts';
@@ -87,6 +88,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
       if (cache.temporary) await rm(cache.path, { recursive: true, force: true });
     },
   };
+  if (!isBlake3Native) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
   await session.rememberHead();
   return session;
 }

@@ -7,24 +7,17 @@ import type { Vault } from '../vault/vault.ts';
 export interface MergedDisk {
   from: string;
   to: string;
-  size: number;
-  root: string;
 }
 
 /**
  * Merge-back: the point's delta becomes part of the latest state, in the checksum tables and in the local index. Only
  * the cache changes, so a failure costs the next run time; it is returned as a notice.
  */
-export async function mergeBack(
-  vault: Vault,
-  folder: string,
-  point: string,
-  disks: readonly MergedDisk[],
-): Promise<string[]> {
+export async function mergeBack(vault: Vault, folder: string, disks: readonly MergedDisk[]): Promise<string[]> {
   const notices: string[] = [];
-  for (const { from, to, size, root } of disks) {
+  for (const { from, to } of disks) {
     try {
-      await adoptTable(from, to, { vault: vault.id, point, size, blockSize: vault.config.blockSize, root });
+      await adoptTable(from, to);
     } catch (error) {
       notices.push(
         `the checksum table was not kept (${(error as Error).message}): the next run reads the map from the vault`,

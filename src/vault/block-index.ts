@@ -29,7 +29,7 @@ export function segmentPath(name: string): string {
   return `index/${name}`;
 }
 
-export function locationOf(segment: Segment, entry: SegmentEntry): BlockLocation {
+function locationOf(segment: Segment, entry: SegmentEntry): BlockLocation {
   const { offset, storedLength, ordinal, codec, kind } = entry;
   return { pack: segment.packs[entry.pack]?.name ?? '', offset, storedLength, ordinal, codec, kind };
 }

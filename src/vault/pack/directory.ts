@@ -9,7 +9,6 @@ import { DOMAIN_DIRECTORY, type Sealer } from '../crypto/sealer.ts';
  */
 export const TRAILER_SIZE = 24;
 export const MAX_FRAMES = 16_384;
-export const MAX_PACK: number = 128 * 1024 * 1024;
 const ENTRY_SIZE = 48;
 const MAGIC = new TextEncoder().encode('VVPACKTR');
 
