@@ -24,7 +24,7 @@ export function planBackup(options: {
   }
   const warnings = diskWarnings(latest, disks);
   if (type === 'full') return { type: 'full', base: undefined, reason: 'a full point was asked for', warnings };
-  return { type: 'incremental', base: latest, reason: `compared with the latest point ${latest.id}`, warnings };
+  return { type: 'incremental', base: latest, reason: 'compared with the latest point', warnings };
 }
 
 function diskWarnings(latest: CatalogPoint, disks: readonly string[]): string[] {

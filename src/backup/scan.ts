@@ -1,4 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { type ChecksumTable, openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
@@ -95,7 +95,10 @@ class OpenDisks implements AsyncDisposable {
     if (known) return known;
     const facts = this.#input.disks[number] as ScanDisk;
     const { blockSize } = this.#input;
-    const disk = await this.#openDisk(facts.address);
+    const disk = await this.#openDisk(facts.address).catch((error: unknown) => {
+      // It was there when the run began.
+      throw isError(error, 'NOT_FOUND') ? sourceChanged(facts.name, facts.address.path, error) : error;
+    });
     const table = (await openTable(facts.table, mapShape(facts.size, blockSize))) as ChecksumTable;
     const baseTable = facts.base ? await openTable(facts.base.table, mapShape(facts.base.size, blockSize)) : undefined;
     const opened = { disk, table, baseTable, facts };
@@ -141,9 +144,13 @@ export async function checkUnchanged(
   const now = await disk.generation();
   const changed = facts.generation.findIndex(({ path, stamp }, n) => now[n]?.path !== path || now[n]?.stamp !== stamp);
   if (changed < 0 && now.length === facts.generation.length) return;
-  const path = facts.generation[changed]?.path ?? 'its chain of images';
-  throw new VhdvaultError('SOURCE_CHANGED', `disk ${facts.name} changed while it was read: ${path}`, {
+  throw sourceChanged(facts.name, facts.generation[changed]?.path ?? 'its chain of images');
+}
+
+function sourceChanged(disk: string, path: string, cause?: unknown): VhdvaultError {
+  return new VhdvaultError('SOURCE_CHANGED', `disk ${disk} changed while it was read: ${path}`, {
     hint: 'back up a snapshot, or stop what writes to the disk (a running virtual machine, a merge of checkpoints), and run the backup again',
-    details: { disk: facts.name, path },
+    details: { disk, path },
+    cause,
   });
 }

@@ -12,7 +12,7 @@ import { removeTable } from '../cache/checksum-table.ts';
 import { refreshIndexCache } from '../cache/index-cache.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import { mergeBack } from '../merge/merge-back.ts';
-import { pointsOf } from '../point/catalog.ts';
+import { type CatalogPoint, pointsOf } from '../point/catalog.ts';
 import { checkWords, encodeManifest, type Manifest, parseManifest } from '../point/manifest.ts';
 import { createStaging, findLeftovers, removeStaging, type StagingLocation } from '../staging/staging-location.ts';
 import { backupResult, manifestDisk, mergedDisks } from './backup-result.ts';
@@ -30,6 +30,8 @@ export interface BackupOptions extends Watchable {
   bootDisk?: string;
   tags?: string[];
   note?: string;
+  /** Without disks: folders in which parents of those of the latest point may lie. */
+  parentRoots?: string[];
 }
 
 /** One run: what its steps share. */
@@ -64,7 +66,7 @@ export async function backup(
   await using lock = await lockForWriting(session, item, options.signal);
   await vault.refresh();
   const latest = pointsOf(vault, item).at(-1);
-  const wanted = disks.length > 0 ? disks : disksOf(latest, item);
+  const wanted = disks.length > 0 ? disks : disksOf(latest, item, options.parentRoots);
   checkDiskNames(
     wanted.map(({ name }) => name),
     options.bootDisk,
@@ -223,8 +225,13 @@ async function lockForWriting(
   }
 }
 
-function disksOf(latest: ReturnType<typeof pointsOf>[number] | undefined, item: string): NamedDisk[] {
-  if (latest) return latest.manifest.disks.map(({ name, source }) => ({ name, address: addressOf(source) }));
+function disksOf(latest: CatalogPoint | undefined, item: string, parentRoots: string[] | undefined): NamedDisk[] {
+  if (latest) {
+    return latest.manifest.disks.map(({ name, source }) => ({
+      name,
+      address: { ...addressOf(source), ...(parentRoots && { parentRoots }) },
+    }));
+  }
   throw new VhdvaultError('USAGE', `no disk was given, and ${item} has no point yet whose disks could be used`, {
     hint: `name the disks: vhdvault backup ${item} DISK...`,
   });

@@ -16,12 +16,14 @@ interface Owner {
   boot: string;
   since: number;
   beat: number;
+  /** Random, one per lock. */
+  token: string;
 }
 
 /** How often a holder tells that it lives. Elsewhere, two missed ones make it dead. */
 const HEARTBEAT = 20_000;
 
-/** Locks of this process: one of its own that is not here was left behind when it could not be removed. */
+/** Tokens of this process's locks: one of its own that is not here was left behind when it could not be removed. */
 const held = new Set<string>();
 
 export interface ItemLock extends AsyncDisposable {
@@ -36,7 +38,33 @@ export interface ItemLock extends AsyncDisposable {
  */
 export async function lockItem(vault: Vault, item: string, signal?: AbortSignal): Promise<ItemLock> {
   const path = `locks/${vault.nameHash('item', item)}`;
-  const mine: Owner = { ...(await self()), since: vault.clock.now(), beat: 0 };
+  const mine: Owner = { ...(await self()), since: vault.clock.now(), beat: 0, token: toHex(vault.random.bytes(8)) };
+  held.add(mine.token);
+  const takenOver = await takeLock(vault, path, mine, item, signal).catch((error: unknown) => {
+    held.delete(mine.token);
+    throw error;
+  });
+  const beating = setInterval(() => void beat(vault, path, mine), HEARTBEAT);
+  beating.unref();
+  return {
+    takenOver,
+    async [Symbol.asyncDispose]() {
+      clearInterval(beating);
+      held.delete(mine.token);
+      // A lock that stays is a dead one from now on: no reason to call a finished run failed.
+      await vault.store.remove(path).catch(() => undefined);
+    },
+  };
+}
+
+/** Returns whose lock was taken over, if one was. */
+async function takeLock(
+  vault: Vault,
+  path: string,
+  mine: Owner,
+  item: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   let takenOver: string | undefined;
   while (!(await place(vault, path, mine))) {
     const holder = await readOwner(vault, path);
@@ -47,18 +75,7 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
       : 'an unreadable lock was taken over';
     await vault.store.remove(path);
   }
-  held.add(keyOf(vault, path));
-  const beating = setInterval(() => void beat(vault, path, mine), HEARTBEAT);
-  beating.unref();
-  return {
-    takenOver,
-    async [Symbol.asyncDispose]() {
-      clearInterval(beating);
-      held.delete(keyOf(vault, path));
-      // A lock that stays is a dead one from now on: no reason to call a finished run failed.
-      await vault.store.remove(path).catch(() => undefined);
-    },
-  };
+  return takenOver;
 }
 
 /** Puts the lock there unless one is there: whole under a name of its own, then linked. */
@@ -123,15 +140,11 @@ async function isDead(
   if (holder === null) return true;
   if (holder.host === mine.host) {
     if (holder.boot !== mine.boot || (await startOf(holder.pid)) !== holder.start) return true;
-    return holder.pid === mine.pid && !held.has(keyOf(vault, path));
+    return holder.pid === mine.pid && !held.has(holder.token);
   }
   await vault.clock.sleep(2 * HEARTBEAT + 5_000, signal);
   const now = await readOwner(vault, path);
   return now !== undefined && now?.beat === holder.beat && now.since === holder.since;
-}
-
-function keyOf(vault: Vault, path: string): string {
-  return `${vault.id} ${path}`;
 }
 
 function locked(item: string, holder: Owner | null): VhdvaultError {

@@ -1,5 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
+import type { DiskAddress } from '../disk/address.ts';
 import type { Disk, Generation } from '../disk/disk.ts';
 import type { ImageDisk } from '../image/open-disk.ts';
 import { openAddress } from './open-address.ts';
@@ -29,17 +30,18 @@ export async function openSources(
     for (const { name, address } of disks) {
       await settle(address.path, clock, signal);
       const disk = await openAddress(address);
-      const found = {
+      const source: SourceDisk = {
         name,
         address,
         disk,
         generation: [],
         image: imageOf(disk),
-        warnings: warningsOf(name, disk),
+        warnings: [],
         notices: noticesOf(name, disk),
       };
-      opened.push(found);
-      opened[opened.length - 1] = { ...found, generation: await disk.generation() };
+      opened.push(source);
+      source.generation = await disk.generation();
+      source.warnings = await warningsOf(name, address, disk);
     }
     return opened;
   } catch (error) {
@@ -67,16 +69,25 @@ function imageOf(disk: Disk): SourceDisk['image'] {
   };
 }
 
-function warningsOf(name: string, disk: Disk): string[] {
+async function warningsOf(name: string, address: DiskAddress, disk: Disk): Promise<string[]> {
   const warnings = disk.findings
     .filter(({ severity }) => severity !== 'info')
     .map(({ what, cure }) => `${name}: ${what}${cure && `; ${cure}`}`);
-  if (disk.format === 'block-device') {
+  if (disk.format === 'block-device' && !(await isReadOnlyDevice(address.path))) {
     warnings.push(
-      `${name} is a block device, which does not tell whether it changed while it was read: back up a snapshot`,
+      `${name} is a writable block device, which does not tell whether it changed while it was read: back up a read-only snapshot`,
     );
   }
   return warnings;
+}
+
+/** A device that the kernel lets nobody write, as `lvcreate --snapshot --permission r` makes it. */
+async function isReadOnlyDevice(path: string): Promise<boolean> {
+  const { rdev } = await stat(path);
+  const major = (rdev >> 8) & 0xfff;
+  const minor = (rdev & 0xff) | ((rdev >> 12) & 0xfff00);
+  const flag = await readFile(`/sys/dev/block/${major}:${minor}/ro`, 'utf8').catch(() => '0');
+  return flag.trim() === '1';
 }
 
 function noticesOf(name: string, disk: Disk): string[] {

@@ -34,7 +34,7 @@ export interface Verified {
 }
 
 const CURE =
-  'the points named are hit, others are not; back the item up again with --type full, and keep the other copies of this vault';
+  'the points named are hit, others restore; bring the object back from another copy of this vault if there is one, else back the items up into a new vault: this version cannot mend one';
 
 /** Checks the structure of a vault, and with `readData` every byte; writes nothing to it. */
 export async function verifyVault(options: VerifyVaultOptions): Promise<Verified> {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { checkName } from '../../base/names.ts';
 import { type Command, command } from '../command.ts';
 import { parseDiskArguments } from '../disk-argument.ts';
@@ -60,6 +61,9 @@ export const backupCommand: Command = command({
         ...(args['boot-disk'] === undefined ? {} : { bootDisk: args['boot-disk'] }),
         ...(args.tag === undefined ? {} : { tags: args.tag }),
         ...(args.note === undefined ? {} : { note: args.note }),
+        ...(args['parent-root'] === undefined
+          ? {}
+          : { parentRoots: args['parent-root'].map((root) => resolve(run.cwd, root)) }),
       }),
     );
     return { result, text: (look) => backupText(result, look) };
