@@ -75,6 +75,7 @@ function missingArguments(given: number, command: Command | undefined): string {
 function unknownWords(unknown: readonly string[], words: readonly string[], known: boolean): string {
   const options = words.filter((word) => word.startsWith('-')).map((word) => word.replace(/=.*/s, ''));
   const option = options.find((word) => unknown.includes(word.replace(/^--?/, '')));
-  if (option !== undefined) return `unknown option: ${option}`;
-  return known ? `too many arguments: ${unknown.join(', ')}` : unknownCommand(words);
+  // Without a command no option is known: it is the command that is wrong.
+  if (!known && plainWords(words).length > 0) return unknownCommand(words);
+  return option === undefined ? `too many arguments: ${unknown.join(', ')}` : `unknown option: ${option}`;
 }

@@ -80,21 +80,11 @@ export class PointDisk implements Disk {
     return this.#blocks[Symbol.asyncDispose]();
   }
 
-  /** Ids of the pages of a level, from the level above: how workers and diffs descend. */
-  async leafIds(): Promise<Uint8Array> {
-    const count = mapShape(this.size, this.#facts.blockSize).pages[0];
-    const ids = new Uint8Array(count * ID_BYTES);
-    for (let n = 0; n < count; n += PAGE_IDS) {
-      const page = await this.#page(1, Math.floor(n / PAGE_IDS));
-      ids.set(page.subarray(0, Math.min(PAGE_IDS, count - n) * ID_BYTES), n * ID_BYTES);
-    }
-    return ids;
-  }
-
   /** The longest known run of blocks of one kind from `block`, at most `limit`. Whole empty leaves are skipped at once. */
   async #run(block: number, limit: number): Promise<{ kind: 'data' | 'zero'; blocks: number }> {
     const leaf = await this.#page(0, Math.floor(block / PAGE_IDS));
     const first = block % PAGE_IDS;
+    if (leaf === ZERO_PAGE) return { kind: 'zero', blocks: Math.min(limit, PAGE_IDS - first) };
     const zero = isZeroId(leaf, first);
     let blocks = 1;
     while (blocks < limit && first + blocks < PAGE_IDS && isZeroId(leaf, first + blocks) === zero) blocks++;

@@ -10,7 +10,7 @@ import { checkSegment } from '../vault/check-segment.ts';
 import type { Vault } from '../vault/vault.ts';
 import { type PackProblem, STOP } from './check-packs.ts';
 import { checkPacksTask } from './check-packs-task.ts';
-import { walkPoint } from './walk-point.ts';
+import { badIdKey, walkPoint } from './walk-point.ts';
 
 export interface VerifyVaultOptions {
   vault: Vault;
@@ -52,7 +52,7 @@ export async function verifyVault(options: VerifyVaultOptions): Promise<Verified
   if (vault.damage) {
     tell('damage', 'LOG_ENTRY', {
       what: vault.damage.message,
-      where: 'log',
+      where: String(vault.damage.details.path ?? 'log'),
       cure: 'nothing can be written until it is repaired; points before it restore',
     });
   }
@@ -63,7 +63,9 @@ export async function verifyVault(options: VerifyVaultOptions): Promise<Verified
   }
   const problems = [...(await missingPacks(vault, index)), ...(readData ? await readPacks(options, index) : [])];
   const badPacks = new Set(problems.flatMap(({ pack, badIds }) => (badIds === 'all' ? [pack] : [])));
-  const badIds = new Set(problems.flatMap((problem) => (problem.badIds === 'all' ? [] : problem.badIds)));
+  const badIds = new Set(
+    problems.flatMap(({ pack, badIds: ids }) => (ids === 'all' ? [] : ids.map((id) => badIdKey(pack, id)))),
+  );
   const hit = new Map<string, Set<string>>();
   let blocks = 0;
   const seen = new Set<string>();
@@ -71,10 +73,12 @@ export async function verifyVault(options: VerifyVaultOptions): Promise<Verified
     throwIfAborted(signal);
     const walk = await walkPoint({ vault, point, index, badPacks, badIds, seen });
     blocks += walk.blocks;
-    for (const pack of walk.packs)
-      hit.set(pack, (hit.get(pack) ?? new Set()).add(`${point.manifest.item}@${point.id}`));
-    for (const what of walk.missing)
-      tell('damage', 'BLOCK', { what, where: `${point.manifest.item}@${point.id}`, cure: CURE }, [point.id]);
+    const name = `${point.manifest.item}@${point.id}`;
+    for (const pack of walk.packs) hit.set(pack, (hit.get(pack) ?? new Set()).add(name));
+    // One for all: a lost segment takes thousands of blocks with it.
+    const [first, ...more] = walk.missing;
+    const what = more.length > 0 ? `${first}, and ${more.length} more like it` : first;
+    if (what !== undefined) tell('damage', 'BLOCK', { what, where: name, cure: CURE }, [name]);
   }
   for (const { pack, what } of problems)
     tell('damage', 'PACK', { what, where: packPath(pack), cure: CURE }, [...(hit.get(pack) ?? [])]);

@@ -19,10 +19,15 @@ export interface WalkOptions {
   point: CatalogPoint;
   index: LocationTable;
   badPacks: ReadonlySet<string>;
-  /** Hex. */
+  /** See `badIdKey`. */
   badIds: ReadonlySet<string>;
   /** Pages (hex ids) that were walked without a finding, for any point: unchanged pages cost nothing. */
   seen: Set<string>;
+}
+
+/** A block that cannot be read from this pack; another one may hold it whole. */
+export function badIdKey(pack: string, id: string): string {
+  return `${pack} ${id}`;
 }
 
 /** Descends the block maps of all disks of a point and looks every id up. */
@@ -79,7 +84,7 @@ function isThere({ index, badPacks, badIds, walk }: Step, id: Uint8Array, what: 
     walk.missing.push(`${what} is in no pack (id ${toHex(id).slice(0, 16)})`);
     return false;
   }
-  if (!badPacks.has(location.pack) && !badIds.has(toHex(id))) return true;
+  if (!badPacks.has(location.pack) && !badIds.has(badIdKey(location.pack, toHex(id)))) return true;
   walk.packs.add(location.pack);
   return false;
 }

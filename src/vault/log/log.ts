@@ -143,13 +143,19 @@ export class Log {
   }
 
   async #createExclusive(path: string, bytes: Uint8Array): Promise<boolean> {
+    const { store } = this.#options;
+    const created = await store.create(path).catch((error: unknown) => {
+      if (!isError(error, 'TARGET_EXISTS')) throw error;
+    });
+    if (!created) return false;
     try {
-      await using file = await this.#options.store.create(path);
+      await using file = created;
       await file.write([bytes]);
       await file.sync();
       return true;
     } catch (error) {
-      if (isError(error, 'TARGET_EXISTS')) return false;
+      // Torn, it would stop every writer from now on. It is ours, and there is no other writer who could have seen it.
+      await store.remove(path).catch(() => undefined);
       throw error;
     }
   }
