@@ -7,7 +7,7 @@ import type { KdfCost } from '../../src/vault/vault.ts';
 export function fixedRandom(seed = 'vhdvault'): Random {
   let count = 0;
   return {
-    bytes(length) {
+    bytes(length: number): Uint8Array {
       const parts: Uint8Array[] = [];
       for (let done = 0; done < length; done += 32) {
         parts.push(createHash('sha256').update(`${seed} ${count++}`).digest());
@@ -18,7 +18,8 @@ export function fixedRandom(seed = 'vhdvault'): Random {
 }
 
 /** A clock that moves one second at every look, from the first of January 2026. */
-export function fixedClock(start = Date.UTC(2026, 0, 1)): Clock {
+export function fixedClock(): Clock {
+  const start = Date.UTC(2026, 0, 1);
   let ticks = 0;
   return { now: () => start + 1000 * ticks++, monotonic: () => ticks, sleep: async () => undefined };
 }

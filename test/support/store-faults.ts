@@ -10,6 +10,8 @@ export type FaultMode = 'one' | 'dead' | 'late';
 /** Counts the operations of a store and fails the k-th one; `hit` tells whether the fault came to pass. */
 export interface Faults {
   count: number;
+  /** Every operation so far, in words. */
+  log: string[];
   hit: boolean;
   /** The operation that failed, in words. */
   what: string;
@@ -18,10 +20,11 @@ export interface Faults {
 
 /** Operations that only read are counted too; k counts from 1, and k = 0 never fails. */
 export function storeFaults(k: number, mode: FaultMode): Faults {
-  const faults: Faults = { count: 0, hit: false, what: '', wrap };
+  const faults: Faults = { count: 0, log: [], hit: false, what: '', wrap };
 
   async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
     const n = ++faults.count;
+    faults.log.push(what);
     const fails = k > 0 && (mode === 'dead' ? n >= k : n === k);
     if (!fails) return work();
     if (!faults.hit) faults.what = what;

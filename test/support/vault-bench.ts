@@ -7,7 +7,7 @@ import type { BackupResult, Compression, NamedDisk, VerifyResult } from '../../s
 import { verify } from '../../src/jobs/verify-job.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { openStore, type Store, type StoreAddress } from '../../src/vault/open-store.ts';
-import { CHEAP_KDF, PASSPHRASE } from './fixed-parts.ts';
+import { CHEAP_KDF, fixedClock, PASSPHRASE } from './fixed-parts.ts';
 
 export interface BenchOptions {
   blockSize?: number;
@@ -48,7 +48,13 @@ export async function openBench(folder: string, options: BenchOptions = {}): Pro
   const common = (): SessionOptions => ({
     ...{ cache, state, threads: options.threads ?? 2 },
     ...(encrypted && { secret: PASSPHRASE }),
-    parts: { store: storeAddress, kdf: CHEAP_KDF, reserve: 1024, ...pool() },
+    parts: {
+      store: storeAddress,
+      kdf: CHEAP_KDF,
+      reserve: 1024,
+      ...pool(),
+      ...(where === 'memory' && { clock: fixedClock() }),
+    },
   });
   await createVault(address, { ...common(), blockSize, compression, unencrypted: !encrypted });
 
