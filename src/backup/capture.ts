@@ -6,7 +6,6 @@ import { LocationTable } from '../cache/location-table.ts';
 import { mapShape } from '../disk/block-map.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
-import { openSegmentIndex } from '../vault/block-index.ts';
 import { FRAMES_TARGET } from '../vault/block-writer.ts';
 import type { Adds } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
@@ -43,13 +42,11 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
 
 async function openPointBlocks({ vault, index }: CaptureOptions): Promise<PointBlocks> {
   const { store, keys } = vault;
-  const fallback = () => openSegmentIndex(store, keys, index.segments);
   return new PointBlocks({
     store,
     keys,
     blockSize: vault.config.blockSize,
     index: await openIndex(index, store, keys),
-    fallback,
   });
 }
 

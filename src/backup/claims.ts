@@ -1,3 +1,5 @@
+import { VhdvaultError } from '../base/errors.ts';
+
 /*
  * Ids whose pack is not complete yet, in memory shared by all workers of a run, so that one run stores an id once
  * (P6). Open addressing with linear probing in 64 stripes, each under its own lock; a slot is 32 bytes of id beside a
@@ -7,6 +9,8 @@ const STRIPES = 64;
 const ID_BYTES = 32;
 const FREE = 0;
 const TAKEN = 1;
+/** Ten seconds; the lock is held for microseconds. */
+const LOCK_TRIES = 1000;
 
 export interface ClaimMemory {
   /** Per stripe a lock word, then per slot a state word. */
@@ -78,7 +82,10 @@ export class Claims {
 
   #locked<T>(id: Uint8Array, work: (stripe: number) => T): T {
     const stripe = (id[0] as number) % STRIPES;
-    while (Atomics.compareExchange(this.#words, stripe, 0, 1) !== 0) Atomics.wait(this.#words, stripe, 1, 10);
+    for (let tries = 0; Atomics.compareExchange(this.#words, stripe, 0, 1) !== 0; tries++) {
+      if (tries > LOCK_TRIES) throw new VhdvaultError('BUG', 'a worker died while it held a lock in shared memory');
+      Atomics.wait(this.#words, stripe, 1, 10);
+    }
     try {
       return work(stripe);
     } finally {

@@ -7,7 +7,7 @@ import type { PointBlocks } from '../point/point-blocks.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
 import type { BlockStore } from './block-store.ts';
 import type { ScanDisk } from './scan-input.ts';
-import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
+import { count, type Field, type ScanMemory, STRIP, stopIfAsked } from './scan-memory.ts';
 
 /** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
 const CHUNK: number = MIB;
@@ -109,6 +109,7 @@ export class LeafScanner {
     let ahead = runs[0] ? this.#read(runs[0], 0) : undefined;
     try {
       for (const [n, run] of runs.entries()) {
+        stopIfAsked(this.#options.memory);
         const buffer = await (ahead as Promise<Buffer>);
         const following = runs[n + 1];
         ahead = following && this.#read(following, (n + 1) % 2);

@@ -38,6 +38,15 @@ function diskWarnings(latest: CatalogPoint, disks: readonly string[]): string[] 
   return warnings;
 }
 
+/** The block map has room for 2^32 blocks. @throws DISK_SIZE */
+export function checkDiskSize(name: string, size: number, blockSize: number): void {
+  if (size <= blockSize * 2 ** 32) return;
+  throw new VhdvaultError('DISK_SIZE', `${name} has ${size} bytes, more than 2^32 blocks of ${blockSize}`, {
+    hint: 'use a vault with larger blocks: vhdvault init --block-size 1MiB',
+    details: { size, blockSize },
+  });
+}
+
 /** Every name once. @throws DISK_NAME, USAGE */
 export function checkDiskNames(names: readonly string[], bootDisk: string | undefined): void {
   const twice = names.find((name, n) => names.indexOf(name) !== n);

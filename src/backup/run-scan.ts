@@ -25,21 +25,20 @@ export async function runScan(options: CaptureOptions, memory: ScanMemory): Prom
     };
     const task = scanTask({ openDisk: options.openDisk, random: vault.random });
     const runs = Array.from({ length: pool.threads }, (_, worker) => pool.run(task, { ...common, worker }));
-    const tails = await allOrFirstCause(runs);
-    await opener.finished();
+    const tails = await allOrFirstCause([...runs, opener.after(runs)], stop);
     throwIfAborted(signal);
     return tails.filter((tail) => tail !== null);
   } finally {
     clearInterval(ticking);
     signal?.removeEventListener('abort', stop);
-    await opener.finished().catch(() => undefined);
+    await opener.after([]).catch(() => null);
   }
 }
 
 function openJobWhenWanted(
   { vault, job, folder }: CaptureOptions,
   { control }: ScanMemory,
-): { finished: () => Promise<void> } {
+): { after: (runs: readonly Promise<unknown>[]) => Promise<null> } {
   const tell = (state: number): void => {
     Atomics.store(control, JOB, state);
     Atomics.notify(control, JOB);
@@ -59,9 +58,12 @@ function openJobWhenWanted(
   })();
   work.catch(() => undefined);
   return {
-    finished() {
+    /** Waits for the runs, then for the opening; its error tells more than the workers' "cancelled". */
+    async after(runs) {
+      await Promise.allSettled(runs);
       if (Atomics.compareExchange(control, JOB, JOB_CLOSED, JOB_FAILED) === JOB_CLOSED) Atomics.notify(control, JOB);
-      return work;
+      await work;
+      return null;
     },
   };
 }

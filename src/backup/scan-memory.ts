@@ -1,3 +1,4 @@
+import { VhdvaultError } from '../base/errors.ts';
 import { ID_BYTES, mapShape } from '../disk/block-map.ts';
 import { type ClaimMemory, createClaimMemory } from './claims.ts';
 
@@ -92,6 +93,11 @@ function shared(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
   copy.set(bytes);
   return copy;
+}
+
+/** @throws CANCELLED when the run is to end */
+export function stopIfAsked({ control }: ScanMemory): void {
+  if (Atomics.load(control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
 }
 
 /** Adds to a counter of one worker's row. */

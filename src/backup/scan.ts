@@ -5,14 +5,13 @@ import { mapShape } from '../disk/block-map.ts';
 import type { Disk, Generation } from '../disk/disk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
-import { openSegmentIndex } from '../vault/block-index.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import { openStore } from '../vault/open-store.ts';
 import { BlockStore } from './block-store.ts';
 import { Claims } from './claims.ts';
 import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
 import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-input.ts';
-import { JOB, JOB_CLOSED, JOB_OPEN, JOB_WANTED, NEXT, type ScanMemory, STOP } from './scan-memory.ts';
+import { JOB, JOB_CLOSED, JOB_OPEN, JOB_WANTED, NEXT, type ScanMemory, STOP, stopIfAsked } from './scan-memory.ts';
 
 /**
  * One worker's share of a scan: takes leaf pages of all disks from the common queue until none is left, reads, hashes
@@ -32,13 +31,11 @@ export async function scan(input: ScanInput, tools: ScanTools): Promise<Finished
 async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<FinishedPack | null> {
   const { memory, keys, blockSize, codec, job, folder, worker } = input;
   const store = openStore(input.store);
-  const fallback = () => openSegmentIndex(store, keys, input.index.segments);
   await using baseBlocks = new PointBlocks({
     store,
     keys,
     blockSize,
     index: await openIndex(input.index, store, keys),
-    fallback,
   });
   const beforePublish = () => jobIsOpen(memory);
   await using blocks = new BlockStore({
@@ -119,10 +116,6 @@ class OpenDisks implements AsyncDisposable {
 function take(memory: ScanMemory): number {
   stopIfAsked(memory);
   return Atomics.add(memory.control, NEXT, 1);
-}
-
-function stopIfAsked(memory: ScanMemory): void {
-  if (Atomics.load(memory.control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
 }
 
 /** Asks the main thread to open the job in the log, once, and waits until it has (J1). */

@@ -1,3 +1,5 @@
+import { VhdvaultError } from '../base/errors.ts';
+import { equalBytes } from '../base/hex.ts';
 import type { LocationTable } from '../cache/location-table.ts';
 import { type SegmentEntry, segmentPath, writeSegment } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
@@ -18,6 +20,7 @@ export async function writeIndex(
 ): Promise<Adds[]> {
   const packs = overlay.packs();
   if (packs.length === 0) return [];
+  await checkWhole(vault, overlay);
   const { store, keys, random } = vault;
   const ordinals = new Map(packs.map(({ n }, ordinal) => [n, ordinal]));
   const bytes = packs.reduce((sum, { size }) => sum + size, 0);
@@ -25,16 +28,42 @@ export async function writeIndex(
   const rows = overlay.rows();
   for (let row = rows.next(); !row.done; ) {
     const entries = function* (): Generator<SegmentEntry> {
+      let last: Uint8Array | undefined;
       for (let n = 0; n < ENTRIES && !row.done; n++, row = rows.next()) {
+        // No id twice in one segment; it can be in two packs only where a stripe of claims was full.
+        if (last && equalBytes(last, row.value.id)) continue;
+        last = row.value.id;
         yield { ...row.value, pack: ordinals.get(row.value.pack) as number };
       }
     };
     const path = `${folder}/segment-${adds.length}`;
     const { name, size } = await writeSegment({ store, keys, random, job, path, packs, entries: entries() });
     await store.rename(path, segmentPath(name));
-    adds.push({ segment: name, size, packs: packs.length, bytes });
+    // Counted once, so that sums over adds are right.
+    const isFirst = adds.length === 0;
+    adds.push({ segment: name, size, packs: isFirst ? packs.length : 0, bytes: isFirst ? bytes : 0 });
   }
   const folders = new Set(packs.map(({ name }) => packPath(name).slice(0, 'packs/xx'.length)));
   for (const touched of [...folders, 'index']) await store.syncFolder(touched);
   return adds;
+}
+
+/**
+ * The overlay lies in the cache, and the vault's index is about to be written from it: every block of every pack must be
+ * in it, and every pack in the vault with its size (J4c).
+ */
+async function checkWhole({ store }: Vault, overlay: LocationTable): Promise<void> {
+  const counts = overlay.blocksPerPack();
+  for (const { n, name, size, frames } of overlay.packs()) {
+    const found = await store.size(packPath(name));
+    if (found === size && counts.get(n) === frames) continue;
+    const what =
+      found === size
+        ? `the run's own index knows ${counts.get(n) ?? 0} of the ${frames} blocks of ${packPath(name)}`
+        : `${packPath(name)} has ${found ?? 'no'} bytes, expected ${size}`;
+    throw new VhdvaultError('IO', `${what}: no point was made`, {
+      hint: 'check the disks of the cache folder and of the vault, then run the backup again',
+      details: { pack: name },
+    });
+  }
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ioError } from '../base/errors.ts';
 import { LEVELS, type MapShape, PAGE_BYTES } from '../disk/block-map.ts';
@@ -26,8 +26,8 @@ export class ChecksumTable implements AsyncDisposable {
 
   /** False where the table holds no whole page there. */
   async readPage(level: number, n: number, target: Uint8Array): Promise<boolean> {
-    const { bytesRead } = await this.#handle.read(target, 0, PAGE_BYTES, this.#position(level, n));
-    return bytesRead === PAGE_BYTES;
+    const read = await this.#handle.read(target, 0, PAGE_BYTES, this.#position(level, n)).catch(() => undefined);
+    return read?.bytesRead === PAGE_BYTES;
   }
 
   async writePage(level: number, n: number, page: Uint8Array): Promise<void> {
@@ -72,8 +72,4 @@ export async function openTable(path: string, shape: MapShape): Promise<Checksum
 /** Merge-back: a finished table becomes the table of its disk's latest point. */
 export async function adoptTable(from: string, to: string): Promise<void> {
   await rename(from, to);
-}
-
-export async function removeTable(path: string): Promise<void> {
-  await rm(path, { force: true });
 }

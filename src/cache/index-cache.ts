@@ -11,7 +11,7 @@ import {
 } from '../vault/block-index.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { Vault, VaultKeys } from '../vault/vault.ts';
-import { LocationTable } from './location-table.ts';
+import { isBusy, isTableFault, LocationTable } from './location-table.ts';
 
 /** Plain data: a worker opens the same index from it. Without a cache file it reads the vault's segments. */
 export interface IndexAddress {
@@ -40,7 +40,7 @@ export async function refreshIndexCache(
   } catch (error) {
     // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
     const damage = isError(error, 'VAULT_DAMAGED') ? { damage: error.message } : undefined;
-    if (!isCacheFault(error) && !damage) throw error;
+    if (!isTableFault(error) && systemCode(error) === undefined && !damage) throw error;
     const notice = `no local index (${(error as Error).message}): the vault's own is used, which is slower`;
     return { address: { cacheFile: null, segments }, notice, ...damage };
   }
@@ -48,50 +48,55 @@ export async function refreshIndexCache(
 
 /** Returns why the cache had to be made anew, if it had. */
 async function update(cacheFile: string, vault: Vault): Promise<string | undefined> {
+  let wrong: string | undefined;
   try {
-    const wrong = await apply(cacheFile, vault);
-    if (wrong === undefined) return undefined;
-    await removeCache(cacheFile);
-    await apply(cacheFile, vault);
-    return wrong;
+    wrong = await apply(cacheFile, vault);
   } catch (error) {
-    if (!isSqliteFault(error)) throw error;
-    await removeCache(cacheFile);
-    await apply(cacheFile, vault);
-    return (error as Error).message;
+    // Another run builds it: this one works without, and does not pull it away from under the other.
+    if (!isTableFault(error) || isBusy(error)) throw error;
+    wrong = (error as Error).message;
   }
+  if (wrong === undefined) return undefined;
+  await removeCache(cacheFile);
+  await apply(cacheFile, vault);
+  return wrong;
 }
 
-/** Adds the segments that came since; returns what does not fit, having changed nothing. */
+/** Adds the segments that came since, in one transaction with the fact that binds them; returns what does not fit. */
 async function apply(cacheFile: string, vault: Vault): Promise<string | undefined> {
   using table = new LocationTable(cacheFile, { durable: true });
   const known = table.fact('head');
-  const [knownVault, knownSequence, knownHash] = known?.split(' ') ?? [
-    vault.id,
-    '0',
-    toHex(vault.state.hashes[0] as Uint8Array),
-  ];
-  const from = Number(knownSequence);
+  if (known === undefined && table.packs().length > 0) return 'it is bound to no log entry';
+  const [knownVault, from, knownHash] = readHead(known ?? headOf(vault, 0));
   if (knownVault !== vault.id) return 'it is of another vault';
   // Another process may have taken it further than this one has read; if not, the vault went back, and what the cache
   // knows beyond is not there: to refer to it would lose data.
   if (from > vault.state.sequence) await vault.refresh();
-  const { sequence, head, hashes, segments } = vault.state;
+  const { sequence, hashes, segments } = vault.state;
   if (toHex(hashes[from] ?? new Uint8Array(0)) !== knownHash) return 'the log has another history';
   if (from === sequence && known !== undefined) return undefined;
-  for (const { segment } of segments.filter((added) => added.sequence > from)) await addSegment(table, vault, segment);
-  table.transaction(() => table.setFact('head', `${vault.id} ${sequence} ${toHex(head)}`));
+  await table.longTransaction(async () => {
+    for (const { segment } of segments.filter((added) => added.sequence > from))
+      await addSegment(table, vault, segment);
+    table.setFact('head', headOf(vault, sequence));
+  });
   return undefined;
 }
 
-/** Half a segment, or one more than the bound entry tells, is harmless: it is added again, row by row the same. */
+function headOf(vault: Vault, sequence: number): string {
+  return `${vault.id} ${sequence} ${toHex(vault.state.hashes[sequence] as Uint8Array)}`;
+}
+
+function readHead(head: string): [vault: string, sequence: number, hash: string] {
+  const [vault = '', sequence = '', hash = ''] = head.split(' ');
+  return [vault, Number(sequence), hash];
+}
+
 async function addSegment(table: LocationTable, vault: Vault, name: string): Promise<void> {
   await using segment = await openSegment(vault.store, vault.keys, segmentPath(name));
-  const ordinals: number[] = [];
-  table.transaction(() => ordinals.push(...segment.packs.map((pack) => table.addPack(pack))));
+  const ordinals = segment.packs.map((pack) => table.addPack(pack));
   for await (const entries of segment.pages()) {
-    const rows = entries.map((entry) => ({ ...entry, pack: ordinals[entry.pack] as number }));
-    table.transaction(() => table.addBlocks(rows));
+    table.addBlocks(entries.map((entry) => ({ ...entry, pack: ordinals[entry.pack] as number })));
   }
 }
 
@@ -99,18 +104,27 @@ async function removeCache(cacheFile: string): Promise<void> {
   for (const ending of ['', '-wal', '-shm', '-journal']) await rm(cacheFile + ending, { force: true });
 }
 
-/** Opens the index that an address names; what the cache does not answer rightly is asked of the segments on demand. */
+/** Opens the index that an address names: the cache, with the vault's segments behind it, or these alone. */
 export async function openIndex(address: IndexAddress, store: Store, keys: VaultKeys): Promise<BlockIndex> {
-  if (address.cacheFile === null) return openSegmentIndex(store, keys, address.segments);
+  const table = openTableOf(address);
+  let segments: Promise<BlockIndex> | undefined;
+  const truth = (): Promise<BlockIndex> => (segments ??= openSegmentIndex(store, keys, address.segments));
+  return {
+    find: async (ids) => (table ? ids.map((id) => findOrMiss(table, id)) : (await truth()).find(ids)),
+    findAll: async (id) => (await truth()).findAll(id),
+    async [Symbol.asyncDispose]() {
+      table?.[Symbol.dispose]();
+      await (await segments)?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openTableOf({ cacheFile }: IndexAddress): LocationTable | undefined {
   try {
-    const table = new LocationTable(address.cacheFile, { readOnly: true });
-    return {
-      find: async (ids) => ids.map((id) => findOrMiss(table, id)),
-      [Symbol.asyncDispose]: async () => table[Symbol.dispose](),
-    };
+    return cacheFile === null ? undefined : new LocationTable(cacheFile, { readOnly: true });
   } catch (error) {
-    if (!isSqliteFault(error)) throw error;
-    return openSegmentIndex(store, keys, address.segments);
+    if (isTableFault(error)) return undefined;
+    throw error;
   }
 }
 
@@ -119,15 +133,7 @@ function findOrMiss(table: LocationTable, id: Uint8Array): BlockLocation | undef
   try {
     return table.find(id);
   } catch (error) {
-    if (isSqliteFault(error)) return undefined;
+    if (isTableFault(error)) return undefined;
     throw error;
   }
-}
-
-function isSqliteFault(error: unknown): boolean {
-  return (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
-}
-
-function isCacheFault(error: unknown): boolean {
-  return isSqliteFault(error) || systemCode(error) !== undefined;
 }

@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import type { BlockLocation } from '../vault/block-index.ts';
 
@@ -9,9 +10,13 @@ import type { BlockLocation } from '../vault/block-index.ts';
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS packs (n INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, frames INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS blocks (id BLOB PRIMARY KEY, pack INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
-    frame INTEGER NOT NULL, codec INTEGER NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS blocks (id BLOB NOT NULL, pack INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL,
+    frame INTEGER NOT NULL, codec INTEGER NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (id, pack)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);`;
+
+const SQLITE_FULL = 13;
+const BUSY_WAIT = 20_000;
 
 export interface PackRow {
   n: number;
@@ -43,36 +48,56 @@ type SqlRow = {
 
 /** One open database of locations. Synchronous: a look-up takes 3 to 4 microseconds. */
 export class LocationTable implements Disposable {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #names = new Map<number, string>();
   #find: StatementSync | undefined;
 
+  /** @throws IO, NO_SPACE with `details.sqlite`, as all methods do */
   constructor(path: string, options: { readOnly?: boolean; durable?: boolean } = {}) {
-    this.#db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: 20_000 });
+    this.#path = path;
+    this.#db = this.#typed(() => new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: BUSY_WAIT }));
     // 512 KiB of pages: every worker has such a connection, and the file lies in the page cache anyway.
-    this.#db.exec('PRAGMA cache_size = -512');
+    this.#exec('PRAGMA cache_size = -512');
     if (options.readOnly) return;
-    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durable ? 'NORMAL' : 'OFF'};`);
-    this.#db.exec(SCHEMA);
+    this.#exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durable ? 'NORMAL' : 'OFF'};`);
+    this.#exec(SCHEMA);
   }
 
+  /** A place of the block; a row that does not bear its check is passed over. */
   find(id: Uint8Array): BlockLocation | undefined {
-    this.#find ??= this.#db.prepare('SELECT * FROM blocks WHERE id = ?');
-    const row = this.#find.get(id) as SqlRow | undefined;
-    if (!row || row.crc !== check(rowOf(row))) return undefined;
-    const pack = this.#packName(row.pack);
-    if (pack === undefined) return undefined;
-    return { pack, offset: row.start, storedLength: row.length, ordinal: row.frame, codec: row.codec, kind: row.kind };
+    return this.findAll(id)[0];
+  }
+
+  /** All places of the block: two runs at once may store it twice. */
+  findAll(id: Uint8Array): BlockLocation[] {
+    return this.#typed(() => {
+      this.#find ??= this.#db.prepare('SELECT * FROM blocks WHERE id = ?');
+      const rows = (this.#find.all(id) as unknown as SqlRow[]).filter((row) => row.crc === check(rowOf(row)));
+      return rows.flatMap((row) => this.#locationOf(row) ?? []);
+    });
   }
 
   /** Everything or nothing of it. */
   transaction(change: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
+    this.#exec('BEGIN IMMEDIATE');
     try {
       change();
-      this.#db.exec('COMMIT');
+      this.#exec('COMMIT');
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      this.#rollback();
+      throw error;
+    }
+  }
+
+  /** The same for a change that takes its time. One at a time for each open table. */
+  async longTransaction(change: () => Promise<void>): Promise<void> {
+    this.#exec('BEGIN IMMEDIATE');
+    try {
+      await change();
+      this.#exec('COMMIT');
+    } catch (error) {
+      this.#rollback();
       throw error;
     }
   }
@@ -80,44 +105,75 @@ export class LocationTable implements Disposable {
   /** Ordinal of the pack in this database. */
   addPack(pack: { name: string; size: number; frames: number }): number {
     const name = fromHex(pack.name);
-    this.#db
-      .prepare('INSERT OR IGNORE INTO packs (name, size, frames) VALUES (?, ?, ?)')
-      .run(name, pack.size, pack.frames);
-    return (this.#db.prepare('SELECT n FROM packs WHERE name = ?').get(name) as { n: number }).n;
+    return this.#typed(() => {
+      this.#db
+        .prepare('INSERT OR IGNORE INTO packs (name, size, frames) VALUES (?, ?, ?)')
+        .run(name, pack.size, pack.frames);
+      return (this.#db.prepare('SELECT n FROM packs WHERE name = ?').get(name) as { n: number }).n;
+    });
   }
 
   addBlocks(rows: Iterable<BlockRow>): void {
-    const insert = this.#db.prepare('INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
-    for (const row of rows) {
-      insert.run(row.id, row.pack, row.offset, row.storedLength, row.ordinal, row.codec, row.kind, check(row));
-    }
+    this.#typed(() => {
+      const insert = this.#db.prepare('INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      for (const row of rows) {
+        insert.run(row.id, row.pack, row.offset, row.storedLength, row.ordinal, row.codec, row.kind, check(row));
+      }
+    });
   }
 
   packs(): PackRow[] {
-    const rows = this.#db.prepare('SELECT n, name, size, frames FROM packs ORDER BY n').all();
+    const rows = this.#typed(() => this.#db.prepare('SELECT n, name, size, frames FROM packs ORDER BY n').all());
     return (rows as { n: number; name: Uint8Array; size: number; frames: number }[]).map((row) => ({
       ...row,
       name: toHex(row.name),
     }));
   }
 
-  /** All rows in order of their ids. */
+  /** All rows in order of their ids. @throws IO when a row does not bear its check */
   *rows(): Generator<BlockRow> {
-    for (const row of this.#db.prepare('SELECT * FROM blocks ORDER BY id').iterate())
-      yield rowOf(row as unknown as SqlRow);
+    for (const found of this.#db.prepare('SELECT * FROM blocks ORDER BY id').iterate()) {
+      const row = found as unknown as SqlRow;
+      if (row.crc !== check(rowOf(row))) throw this.#damaged('holds a row that does not bear its check');
+      yield rowOf(row);
+    }
+  }
+
+  /** How many blocks lie in each pack, by its ordinal. */
+  blocksPerPack(): Map<number, number> {
+    const rows = this.#typed(() => this.#db.prepare('SELECT pack, COUNT(*) AS count FROM blocks GROUP BY pack').all());
+    return new Map((rows as { pack: number; count: number }[]).map(({ pack, count }) => [pack, count]));
+  }
+
+  /** Makes `rowsOf` fast. */
+  indexByPack(): void {
+    this.#exec('CREATE INDEX IF NOT EXISTS by_pack ON blocks (pack)');
+  }
+
+  /** The rows of one pack. */
+  rowsOf(pack: string): BlockRow[] {
+    const sql = 'SELECT * FROM blocks WHERE pack = (SELECT n FROM packs WHERE name = ?)';
+    return this.#typed(() => (this.#db.prepare(sql).all(fromHex(pack)) as unknown as SqlRow[]).map(rowOf));
   }
 
   fact(name: string): string | undefined {
-    return (this.#db.prepare('SELECT value FROM facts WHERE name = ?').get(name) as { value: string } | undefined)
-      ?.value;
+    const row = this.#typed(() => this.#db.prepare('SELECT value FROM facts WHERE name = ?').get(name));
+    return (row as { value: string } | undefined)?.value;
   }
 
   setFact(name: string, value: string): void {
-    this.#db.prepare('INSERT OR REPLACE INTO facts VALUES (?, ?)').run(name, value);
+    this.#typed(() => this.#db.prepare('INSERT OR REPLACE INTO facts VALUES (?, ?)').run(name, value));
   }
 
   [Symbol.dispose](): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #locationOf(row: SqlRow): BlockLocation | undefined {
+    const pack = this.#packName(row.pack);
+    if (pack === undefined) return undefined;
+    const { start: offset, length: storedLength, frame: ordinal, codec, kind } = row;
+    return { pack, offset, storedLength, ordinal, codec, kind };
   }
 
   #packName(n: number): string | undefined {
@@ -127,6 +183,51 @@ export class LocationTable implements Disposable {
     if (row) this.#names.set(n, toHex(row.name));
     return this.#names.get(n);
   }
+
+  #exec(sql: string): void {
+    this.#typed(() => this.#db.exec(sql));
+  }
+
+  /** On a full disk SQLite has rolled back by itself. */
+  #rollback(): void {
+    try {
+      this.#db.exec('ROLLBACK');
+    } catch {
+      // The cause is what matters.
+    }
+  }
+
+  #typed<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const { code, errcode } = error as { code?: string; errcode?: number };
+      if (code !== 'ERR_SQLITE_ERROR' && code !== 'ERR_INVALID_STATE') throw error;
+      if (errcode !== SQLITE_FULL) throw this.#damaged((error as Error).message, errcode ?? -1);
+      throw new VhdvaultError('NO_SPACE', `no space left for ${this.#path}`, {
+        hint: 'free some space in the cache folder, or name another one with --cache; nothing that was saved before is lost',
+        details: { path: this.#path, sqlite: SQLITE_FULL },
+        cause: error,
+      });
+    }
+  }
+
+  #damaged(what: string, sqlite = -1): VhdvaultError {
+    return new VhdvaultError('IO', `${this.#path}: ${what}`, {
+      hint: 'it is a cache: remove it and run the command again, nothing is lost',
+      details: { path: this.#path, sqlite },
+    });
+  }
+}
+
+/** The database is another run's for longer than BUSY_WAIT. */
+export function isBusy(error: unknown): boolean {
+  return isError(error, 'IO') && [5, 261, 517].includes(error.details.sqlite as number);
+}
+
+/** Something is wrong with the database, not with the vault. */
+export function isTableFault(error: unknown): boolean {
+  return isError(error, 'IO', 'NO_SPACE') && error.details.sqlite !== undefined;
 }
 
 function rowOf(row: SqlRow): BlockRow {

@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
 
 /** Makes the names in a folder durable. File systems that cannot (some SMB mounts) answer EINVAL or ENOTSUP: tolerated. */
@@ -13,5 +14,28 @@ export async function syncFolder(path: string): Promise<void> {
       throw ioError(error, 'syncing the folder', path);
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are missing, and their names durable. `mode` is for the folder itself, and only
+ * if it is made here.
+ */
+export async function makeFolderDurable(path: string, mode?: number): Promise<void> {
+  const folder = resolve(path);
+  let first: string | undefined;
+  try {
+    const above = await mkdir(dirname(folder), { recursive: true });
+    const own = await mkdir(folder, { recursive: true, ...(mode !== undefined && { mode }) });
+    first = above ?? own;
+  } catch (error) {
+    throw ioError(error, 'making the folder', folder);
+  }
+  if (first === undefined) return;
+  // Each folder that was made, and the one that got the name of the first of them.
+  const last = dirname(resolve(first));
+  for (let made = folder; ; made = dirname(made)) {
+    await syncFolder(made);
+    if (made === last || made === dirname(made)) return;
   }
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ioError, VhdvaultError } from '../base/errors.ts';
+import { deviceSize, probeEnd } from './block-device.ts';
 
 /** Bytes at positions, to read. */
 export interface ByteSource extends AsyncDisposable {
@@ -57,22 +58,18 @@ async function readFully(handle: FileHandle, path: string, position: number, tar
   }
 }
 
-/** stat tells 0 for a block device; its size is where its last byte can be read. */
+/** stat tells 0 for a block device: the kernel is asked, else the last byte that can be read is looked for. */
 async function sizeOf(handle: FileHandle, path: string): Promise<number> {
   const stat = await handle.stat();
   if (!stat.isBlockDevice()) return stat.size;
-  const probe = new Uint8Array(1);
-  const readable = async (at: number): Promise<boolean> =>
-    (await handle.read(probe, 0, 1, at).catch(() => ({ bytesRead: 0 }))).bytesRead === 1;
-  if (!(await readable(0)))
-    throw new VhdvaultError('DISK_EMPTY', `${path} is an empty block device`, { details: { path } });
-  let high = 512;
-  while (await readable(high)) high *= 2;
-  let low = high / 2;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (await readable(middle)) low = middle;
-    else high = middle;
-  }
-  return high;
+  const size = (await deviceSize(stat.rdev)) ?? (await probeEnd((position) => readByte(handle, path, position)));
+  if (size > 0) return size;
+  throw new VhdvaultError('DISK_EMPTY', `${path} is an empty block device`, { details: { path } });
+}
+
+async function readByte(handle: FileHandle, path: string, position: number): Promise<number> {
+  const { bytesRead } = await handle.read(new Uint8Array(1), 0, 1, position).catch((error: unknown) => {
+    throw ioError(error, `looking for the end at byte ${position} of`, path);
+  });
+  return bytesRead;
 }

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { ioError } from '../base/errors.ts';
+import { ioError, VhdvaultError } from '../base/errors.ts';
 
 /**
  * Writes all of `bytes` at `position`: one pwrite may take less than it was given.
@@ -13,6 +13,8 @@ export async function writeFully(handle: FileHandle, path: string, position: num
       .catch((error: unknown) => {
         throw ioError(error, `writing at byte ${position + done} of`, path);
       });
+    if (bytesWritten === 0)
+      throw new VhdvaultError('IO', `writing ${path} makes no progress`, { hint: 'look at the disk' });
     done += bytesWritten;
   }
 }

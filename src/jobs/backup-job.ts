@@ -1,24 +1,23 @@
-import { join } from 'node:path';
 import { capture } from '../backup/capture.ts';
 import type { CapturedDisk } from '../backup/capture-options.ts';
-import { type BackupPlan, checkDiskNames, planBackup } from '../backup/plan-backup.ts';
+import { type BackupPlan, checkDiskNames, checkDiskSize, planBackup } from '../backup/plan-backup.ts';
 import { checkUnchanged } from '../backup/scan.ts';
 import { checkSpace } from '../backup/space.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { checkName } from '../base/names.ts';
-import { removeTable } from '../cache/checksum-table.ts';
 import { refreshIndexCache } from '../cache/index-cache.ts';
-import type { DiskAddress } from '../disk/address.ts';
 import { mergeBack } from '../merge/merge-back.ts';
-import { type CatalogPoint, pointsOf } from '../point/catalog.ts';
+import { pointsOf } from '../point/catalog.ts';
 import { checkWords, encodeManifest, type Manifest, parseManifest } from '../point/manifest.ts';
 import { createStaging, findLeftovers, removeStaging, type StagingLocation } from '../staging/staging-location.ts';
 import { backupResult, manifestDisk, mergedDisks } from './backup-result.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
+import { disksOf } from './latest-disks.ts';
 import { openAddress } from './open-address.ts';
 import { scanProgress } from './scan-progress.ts';
+import { newTable, overlayOf, removeScratch, tableOf } from './scratch.ts';
 import type { VaultSession } from './session.ts';
 import { closeSources, openSources, type SourceDisk } from './source-disks.ts';
 import type { BackupResult, NamedDisk, Watchable } from './types.ts';
@@ -43,6 +42,8 @@ interface Run {
   plan: BackupPlan;
   sources: SourceDisk[];
   started: number;
+  /** By the monotonic clock, milliseconds. */
+  begun: number;
   warnings: string[];
   notices: string[];
 }
@@ -63,6 +64,7 @@ export async function backup(
   throwIfAborted(options.signal);
   const { vault } = session;
   const started = vault.clock.now();
+  const begun = vault.clock.monotonic();
   await using lock = await lockForWriting(session, item, options.signal);
   await vault.refresh();
   const latest = pointsOf(vault, item).at(-1);
@@ -73,17 +75,22 @@ export async function backup(
   );
   const sources = await openSources(wanted, vault.clock, options.signal);
   try {
+    for (const { name, disk } of sources) checkDiskSize(name, disk.size, vault.config.blockSize);
     const plan = planBackup({ type: options.type ?? 'auto', latest, disks: wanted.map(({ name }) => name) });
     const job = toHex(vault.random.bytes(16));
     const notices = [...(lock.takenOver ? [lock.takenOver] : []), ...sources.flatMap(({ notices }) => notices)];
-    const warnings = [...plan.warnings, ...sources.flatMap((source) => source.warnings)];
+    const warnings = [
+      ...(session.clockDoubt ? [session.clockDoubt] : []),
+      ...plan.warnings,
+      ...sources.flatMap((source) => source.warnings),
+    ];
     for (const warning of await checkSpace(vault, session.pool.threads, plan.base === undefined, sources)) {
       // Told now, not only at the end, which a full disk may prevent.
       session.notice(warning);
       warnings.push(warning);
     }
     const staging = await createStaging(vault, job, { item, started });
-    const run: Run = { session, item, options, staging, plan, sources, started, warnings, notices };
+    const run: Run = { session, item, options, staging, plan, sources, started, begun, warnings, notices };
     try {
       await clearLeftovers(run);
       return await makePoint(run);
@@ -142,6 +149,7 @@ async function makePoint(run: Run): Promise<BackupResult> {
     base: plan.base,
     captured: captured.disks,
     finished: entry.time,
+    seconds: (vault.clock.monotonic() - run.begun) / 1000,
     ...run,
   });
 }
@@ -183,8 +191,8 @@ async function clearLeftovers(run: Run): Promise<void> {
   for (const left of await findLeftovers(vault, item)) {
     if (left.job === staging.job) continue;
     await vault.abandonJob(staging.job, staging.folder, left.job);
-    await removeStaging(vault, left);
-    await removeScratch(run, left.job);
+    await removeStaging(left);
+    await removeScratch(run.session, item, namesOf(run), left.job);
     notices.push(`leftovers of an interrupted run (job ${left.job.slice(0, 8)}) were removed`);
   }
 }
@@ -195,17 +203,16 @@ async function cleanUp(run: Run): Promise<void> {
   const { vault } = run.session;
   try {
     await vault.abandonJob(staging.job, staging.folder, staging.job);
-    await removeStaging(vault, staging);
+    await removeStaging(staging);
+    await removeScratch(run.session, run.item, namesOf(run), staging.job);
   } catch (error) {
-    run.notices.push(`the staging location stays for the next run to remove (${(error as Error).message})`);
+    // The point is made, or the cause of its failure is being told: neither may be hidden by this.
+    run.session.notice(`what the run leaves behind stays for the next one to remove (${(error as Error).message})`);
   }
-  await removeScratch(run, staging.job);
 }
 
-/** What a job keeps in the cache while it runs. */
-async function removeScratch({ session, item, sources }: Run, job: string): Promise<void> {
-  for (const { name } of sources) await removeTable(newTable(session, item, name, job));
-  for (const ending of ['', '-wal', '-shm']) await removeTable(overlayOf(session, job) + ending);
+function namesOf({ sources }: Run): string[] {
+  return sources.map(({ name }) => name);
 }
 
 async function lockForWriting(
@@ -225,24 +232,6 @@ async function lockForWriting(
   }
 }
 
-function disksOf(latest: CatalogPoint | undefined, item: string, parentRoots: string[] | undefined): NamedDisk[] {
-  if (latest) {
-    return latest.manifest.disks.map(({ name, source }) => ({
-      name,
-      address: { ...addressOf(source), ...(parentRoots && { parentRoots }) },
-    }));
-  }
-  throw new VhdvaultError('USAGE', `no disk was given, and ${item} has no point yet whose disks could be used`, {
-    hint: `name the disks: vhdvault backup ${item} DISK...`,
-  });
-}
-
-/** Read again as it was read then, whatever its content looks like now. */
-function addressOf({ address: path, format }: { address: string; format: string }): DiskAddress {
-  if (format === 'block-device') return { kind: 'file', path };
-  return { kind: 'file', path, format: format === 'raw' ? 'raw' : 'vhd' };
-}
-
 /** Which pages of the base's map had to be fetched: tells whether the checksum table was there. */
 function tableReason(captured: readonly CapturedDisk[]): string {
   const bases = captured.flatMap(({ base }) => (base ? [base] : []));
@@ -254,16 +243,4 @@ function tableReason(captured: readonly CapturedDisk[]): string {
 function baseOf({ session, item, plan }: Run, name: string): { size: number; root: string; table: string } | null {
   const disk = plan.base?.manifest.disks.find((candidate) => candidate.name === name);
   return disk ? { size: disk.size, root: disk.root, table: tableOf(session, item, name) } : null;
-}
-
-function tableOf({ cache, vault }: VaultSession, item: string, disk: string): string {
-  return join(cache, 'tables', vault.nameHash('table', item, disk));
-}
-
-function newTable(session: VaultSession, item: string, disk: string, job: string): string {
-  return `${tableOf(session, item, disk)}.${job}`;
-}
-
-function overlayOf({ cache }: VaultSession, job: string): string {
-  return join(cache, 'jobs', `${job}.sqlite`);
 }

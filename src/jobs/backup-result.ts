@@ -35,11 +35,12 @@ export function backupResult(run: {
   base: CatalogPoint | undefined;
   captured: readonly CapturedDisk[];
   finished: number;
+  seconds: number;
   started: number;
   warnings: string[];
   notices: string[];
 }): BackupResult {
-  const { manifest, point, base, captured, started, finished, warnings, notices } = run;
+  const { manifest, point, base, captured, started, finished, seconds, warnings, notices } = run;
   const { item, type, reason, consistency } = manifest;
   const disks = manifest.disks.map((disk, n) => diskResult(disk, (captured[n] as CapturedDisk).strip));
   return {
@@ -47,7 +48,7 @@ export function backupResult(run: {
     base: base ? { point: base.id, time: new Date(base.time).toISOString() } : null,
     started: new Date(started).toISOString(),
     finished: new Date(finished).toISOString(),
-    seconds: Math.max(0, finished - started) / 1000,
+    seconds,
     bytes: sumBytes(disks.map(({ bytes }) => bytes)),
   };
 }

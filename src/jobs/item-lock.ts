@@ -1,27 +1,13 @@
-import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { isError, VhdvaultError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
+import { equalBytes, toHex } from '../base/hex.ts';
 import { writeObject } from '../vault/open-store.ts';
-import { sealFile, unsealFile } from '../vault/sealed-file.ts';
+import { sealLock, unsealLock } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
+import { isRunning, type Owner, sharesPids, thisProcess } from './lock-owner.ts';
 
-/** Who holds a lock. */
-interface Owner {
-  host: string;
-  pid: number;
-  /** Start time of the process, as the kernel tells it; pids are used again. */
-  start: string;
-  /** Boot id of the host. */
-  boot: string;
-  since: number;
-  beat: number;
-  /** Random, one per lock. */
-  token: string;
-}
-
-/** How often a holder tells that it lives. Elsewhere, two missed ones make it dead. */
+/** How often a holder tells that it lives. Where pids mean nothing, two missed ones make it dead. */
 const HEARTBEAT = 20_000;
+const TWO_MISSED = 2 * HEARTBEAT + 5_000;
 
 /** Tokens of this process's locks: one of its own that is not here was left behind when it could not be removed. */
 const held = new Set<string>();
@@ -31,28 +17,43 @@ export interface ItemLock extends AsyncDisposable {
   readonly takenOver: string | undefined;
 }
 
+/** A lock that is there: its bytes, and whose it is, null when they cannot be read. */
+interface FoundLock {
+  bytes: Uint8Array;
+  owner: Owner | null;
+}
+
 /**
- * Locks an item, so that two runs do not do the same work. It only saves work: no data depends on it. A dead owner on
- * this host is taken over at once, on another after two missed heartbeats.
+ * Locks an item, so that two runs do not do the same work. It only saves work: no data depends on it, but in a vault for
+ * a single writer, where it locks the whole vault. A dead owner is taken over at once where its process can be looked
+ * for, elsewhere (another host or container, or before a reboot) after two missed heartbeats.
  * @throws ITEM_LOCKED, telling who holds it and since when
  */
 export async function lockItem(vault: Vault, item: string, signal?: AbortSignal): Promise<ItemLock> {
-  const path = `locks/${vault.nameHash('item', item)}`;
-  const mine: Owner = { ...(await self()), since: vault.clock.now(), beat: 0, token: toHex(vault.random.bytes(8)) };
+  const path = vault.config.singleWriter ? 'locks/vault' : `locks/${vault.nameHash('item', item)}`;
+  const mine: Owner = {
+    ...(await thisProcess()),
+    since: vault.clock.now(),
+    beat: 0,
+    token: toHex(vault.random.bytes(8)),
+  };
   held.add(mine.token);
   const takenOver = await takeLock(vault, path, mine, item, signal).catch((error: unknown) => {
     held.delete(mine.token);
     throw error;
   });
-  const beating = setInterval(() => void beat(vault, path, mine), HEARTBEAT);
-  beating.unref();
+  let beating: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    beating = beating.then(() => beat(vault, path, mine));
+  }, HEARTBEAT);
+  timer.unref();
   return {
     takenOver,
     async [Symbol.asyncDispose]() {
-      clearInterval(beating);
+      clearInterval(timer);
+      await beating;
       held.delete(mine.token);
-      // A lock that stays is a dead one from now on: no reason to call a finished run failed.
-      await vault.store.remove(path).catch(() => undefined);
+      await release(vault, path, mine);
     },
   };
 }
@@ -67,13 +68,14 @@ async function takeLock(
 ): Promise<string | undefined> {
   let takenOver: string | undefined;
   while (!(await place(vault, path, mine))) {
-    const holder = await readOwner(vault, path);
-    if (holder === undefined) continue;
-    if (!(await isDead(vault, path, holder, mine, signal))) throw locked(item, holder);
-    takenOver = holder
-      ? `the lock of a dead run (${describe(holder)}) was taken over`
+    const found = await readLock(vault, path);
+    if (!found) continue;
+    const now = await isAlive(vault, path, found, mine, signal);
+    if (now) throw locked(vault, item, now);
+    takenOver = found.owner
+      ? `the lock of a dead run (${describe(found.owner)}) was taken over`
       : 'an unreadable lock was taken over';
-    await vault.store.remove(path);
+    await removeDead(vault, path, found.bytes);
   }
   return takenOver;
 }
@@ -81,15 +83,16 @@ async function takeLock(
 /** Puts the lock there unless one is there: whole under a name of its own, then linked. */
 async function place(vault: Vault, path: string, owner: Owner): Promise<boolean> {
   if (vault.config.singleWriter) return placeExclusive(vault, path, owner);
-  const part = await writePart(vault, path, owner);
+  const part = partOf(vault, path);
   try {
+    await writeObject(vault.store, part, sealOwner(vault, owner));
     return (await vault.store.link(part, path)) === 'linked';
   } finally {
     await vault.store.remove(part);
   }
 }
 
-/** Where link(2) is missing: O_EXCL; a torn lock is unreadable and taken over. */
+/** Where link(2) is missing: O_EXCL. A lock that was torn by a crash is unreadable, and taken over after the wait. */
 async function placeExclusive(vault: Vault, path: string, owner: Owner): Promise<boolean> {
   try {
     await writeObject(vault.store, path, sealOwner(vault, owner));
@@ -100,87 +103,101 @@ async function placeExclusive(vault: Vault, path: string, owner: Owner): Promise
   }
 }
 
-function sealOwner(vault: Vault, owner: Owner): Uint8Array {
-  return sealFile(vault, 'lock', new TextEncoder().encode(JSON.stringify(owner)));
+/** The lock of a live run, as it is now; undefined when its run is dead or it is gone. */
+async function isAlive(
+  vault: Vault,
+  path: string,
+  found: FoundLock,
+  mine: Owner,
+  signal: AbortSignal | undefined,
+): Promise<FoundLock | undefined> {
+  const { owner } = found;
+  if (owner && sharesPids(owner, mine)) {
+    const alive = (await isRunning(owner)) && (owner.pid !== mine.pid || held.has(owner.token));
+    return alive ? found : undefined;
+  }
+  await vault.clock.sleep(TWO_MISSED, signal);
+  // Every heartbeat seals anew, so it shows in the bytes even where they cannot be read.
+  const now = await readLock(vault, path);
+  return now && !equalBytes(now.bytes, found.bytes) ? now : undefined;
 }
 
-async function beat(vault: Vault, path: string, mine: Owner): Promise<void> {
-  mine.beat++;
+/** Two runs may find the same lock dead: it is moved aside first, and what the quicker one placed meanwhile is put back. */
+async function removeDead(vault: Vault, path: string, dead: Uint8Array): Promise<void> {
+  const aside = partOf(vault, path);
   try {
-    await vault.store.rename(await writePart(vault, path, mine), path);
+    await vault.store.rename(path, aside);
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND')) return;
+    throw error;
+  }
+  if (equalBytes(await vault.store.get(aside), dead)) await vault.store.remove(aside);
+  else await vault.store.rename(aside, path);
+}
+
+/** A missed heartbeat costs at worst that another run does the same work; a lock that was taken over is not ours to renew. */
+async function beat(vault: Vault, path: string, mine: Owner): Promise<void> {
+  const part = partOf(vault, path);
+  try {
+    if (!(await isMine(vault, path, mine))) return;
+    mine.beat++;
+    await writeObject(vault.store, part, sealOwner(vault, mine));
+    await vault.store.rename(part, path);
   } catch {
-    // A missed heartbeat costs at worst that another run does the same work.
+    await vault.store.remove(part).catch(() => undefined);
   }
 }
 
-async function writePart(vault: Vault, path: string, owner: Owner): Promise<string> {
-  const part = `${path}.${toHex(vault.random.bytes(4))}`;
-  await writeObject(vault.store, part, sealOwner(vault, owner));
-  return part;
+/** A lock that stays is a dead one from now on: no reason to call a finished run failed. */
+async function release(vault: Vault, path: string, mine: Owner): Promise<void> {
+  try {
+    if (await isMine(vault, path, mine)) await vault.store.remove(path);
+  } catch {}
 }
 
-/** undefined: no lock any more; null: one that cannot be read. */
-async function readOwner(vault: Vault, path: string): Promise<Owner | null | undefined> {
+async function isMine(vault: Vault, path: string, { token }: Owner): Promise<boolean> {
+  return (await readLock(vault, path))?.owner?.token === token;
+}
+
+function partOf(vault: Vault, path: string): string {
+  return `${path}.${toHex(vault.random.bytes(4))}`;
+}
+
+function sealOwner(vault: Vault, owner: Owner): Uint8Array {
+  return sealLock(vault, new TextEncoder().encode(JSON.stringify(owner)));
+}
+
+/** undefined: no lock any more. */
+async function readLock(vault: Vault, path: string): Promise<FoundLock | undefined> {
+  let bytes: Uint8Array | undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(unsealFile(vault, 'lock', await vault.store.get(path), path))) as Owner;
+    bytes = await vault.store.get(path);
+    return { bytes, owner: JSON.parse(new TextDecoder().decode(unsealLock(vault, bytes, path))) as Owner };
   } catch (error) {
     if (isError(error, 'NOT_FOUND')) return undefined;
-    if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG') || error instanceof SyntaxError) return null;
+    if (bytes && (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER') || error instanceof SyntaxError)) {
+      return { bytes, owner: null };
+    }
     throw error;
   }
 }
 
-async function isDead(
-  vault: Vault,
-  path: string,
-  holder: Owner | null,
-  mine: Owner,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  if (holder === null) return true;
-  if (holder.host === mine.host) {
-    if (holder.boot !== mine.boot || (await startOf(holder.pid)) !== holder.start) return true;
-    return holder.pid === mine.pid && !held.has(holder.token);
-  }
-  await vault.clock.sleep(2 * HEARTBEAT + 5_000, signal);
-  const now = await readOwner(vault, path);
-  return now !== undefined && now?.beat === holder.beat && now.since === holder.since;
-}
-
-function locked(item: string, holder: Owner | null): VhdvaultError {
-  return new VhdvaultError(
-    'ITEM_LOCKED',
-    `${item} is being backed up by another run (${holder ? describe(holder) : 'unknown'})`,
-    {
-      hint: 'wait for it to end; if its process is gone, the next run takes the lock over by itself',
-      details: {
-        item,
-        host: holder?.host ?? '',
-        pid: holder?.pid ?? 0,
-        since: new Date(holder?.since ?? 0).toISOString(),
-      },
+function locked({ config }: Vault, item: string, { owner }: FoundLock): VhdvaultError {
+  const who = owner ? describe(owner) : 'unknown';
+  const what = config.singleWriter
+    ? `the vault, which takes one writer at a time, is being written by another run (${who})`
+    : `${item} is being backed up by another run (${who})`;
+  return new VhdvaultError('ITEM_LOCKED', what, {
+    hint: 'wait for it to end; if its process is gone, the next run takes the lock over by itself',
+    details: {
+      item,
+      host: owner?.host ?? '',
+      pid: owner?.pid ?? 0,
+      since: new Date(owner?.since ?? 0).toISOString(),
     },
-  );
+  });
 }
 
 function describe({ pid, host, since }: Owner): string {
   return `process ${pid} on ${host}, since ${new Date(since).toISOString()}`;
-}
-
-async function self(): Promise<Pick<Owner, 'host' | 'pid' | 'start' | 'boot'>> {
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown');
-  return { host: hostname(), pid: process.pid, start: (await startOf(process.pid)) ?? '', boot: boot.trim() };
-}
-
-/** Start time of a running process, or undefined when there is none. Field 22 of /proc/PID/stat; elsewhere only whether it lives. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  if (process.platform === 'linux') return undefined;
-  try {
-    process.kill(pid, 0);
-    return 'alive';
-  } catch {
-    return undefined;
-  }
 }

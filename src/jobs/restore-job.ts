@@ -37,7 +37,14 @@ export async function restore(session: VaultSession, ref: string, options: Resto
   if (notice) session.notice(notice);
   const { preallocate = false, force = false, dryRun = false, signal } = options;
   for (const target of targets) {
-    const { plan, data } = await planRestore({ vault, index, disk: target.disk, target: imageOf(target), preallocate });
+    const { plan, data } = await planRestore({
+      vault,
+      index,
+      disk: target.disk,
+      target: imageOf(target),
+      preallocate,
+      signal,
+    });
     Object.assign(target, { plan, data });
   }
   await checkRoom(targets, preallocate);

@@ -1,18 +1,21 @@
-import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { throwIfAborted } from '../base/abort.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
+import { bootId, sinceBoot } from '../base/machine.ts';
 import { type Random, systemRandom } from '../base/random.ts';
+import { makeFolderDurable } from '../io/folder.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openThreadPool } from '../pool/thread-pool.ts';
 import { isBlake3Native } from '../vault/block-ids.ts';
 import { createVault as createVaultIn } from '../vault/create-vault.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
-import { checkSeenHead, rememberHead } from '../vault/seen-head.ts';
+import { checkSeenHead, clockDoubt, type MachineTime, readSeenHeads, rememberHead } from '../vault/seen-head.ts';
 import { type KdfCost, openVault as openVaultIn, type SecretBytes, type Vault } from '../vault/vault.ts';
+import { openCacheFolder } from './cache-folder.ts';
 import type { Compression, InitResult, Secret } from './types.ts';
 
 export interface SessionOptions {
@@ -51,27 +54,40 @@ export interface VaultSession extends AsyncDisposable {
   /** This vault's own folder of the cache. */
   readonly cache: string;
   readonly notice: (text: string) => void;
-  /** Remembers the head of now in the state folder (L5). */
+  /** Why the clock of this machine is to be doubted (L7): entries are marked with it, and no age is relied on. */
+  readonly clockDoubt?: string;
+  /** Remembers the head and the time of now in the state folder (L5, L7). */
   rememberHead(): Promise<void>;
 }
 
 /**
  * Opens a vault and checks it against what this user saw last.
- * @throws VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_ROLLED_BACK, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
+ * @throws USAGE, VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_ROLLED_BACK, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
  */
 export async function openVault(address: string, options: SessionOptions = {}): Promise<VaultSession> {
   throwIfAborted(options.signal);
   const { parts = {}, onNotice: notice = () => undefined } = options;
   const folders = envPaths('vhdvault', { suffix: '' });
   const state = options.state ?? (process.platform === 'linux' ? folders.log : join(folders.data, 'state'));
-  const store = openStore(storeAddress(address, options));
-  const vault = await openVaultIn(store, {
+  const { clock = systemClock, random = systemRandom } = parts;
+  const storeAt = storeAddress(address, options);
+  const vault = await openVaultIn(openStore(storeAt), {
     ...(options.secret && { secret: await readSecret(options.secret) }),
-    random: parts.random ?? systemRandom,
-    clock: parts.clock ?? systemClock,
+    random,
+    clock,
   });
-  if (!options.acceptRollback) await checkSeenHead(state, address, vault);
-  const cache = await cacheFolder(join(options.cache ?? folders.cache, vault.id), notice);
+  const seen = await readSeenHeads(state, address, vault);
+  if (!options.acceptRollback) checkSeenHead(seen, address, vault);
+  if (seen.notice) notice(seen.notice);
+  await prepareStaging(storeAt);
+  const opened = await machineTime(clock);
+  const doubt = clockDoubt(seen.byId?.time, opened, vault.state.time);
+  if (doubt !== undefined) vault.doubtClock();
+  const remember = async (time: MachineTime): Promise<void> => {
+    const problem = await rememberHead({ folder: state, address, vault, time });
+    if (problem) notice(problem);
+  };
+  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), random, notice);
   const pool = parts.pool ?? openThreadPool(options.threads ?? availableParallelism());
   const session: VaultSession = {
     vault,
@@ -79,17 +95,16 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     pool,
     cache: cache.path,
     notice,
-    async rememberHead() {
-      const problem = await rememberHead(state, address, vault);
-      if (problem) notice(problem);
-    },
+    ...(doubt !== undefined && { clockDoubt: doubt }),
+    rememberHead: async () => remember(await machineTime(clock)),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       if (cache.temporary) await rm(cache.path, { recursive: true, force: true });
     },
   };
   if (!isBlake3Native) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
-  await session.rememberHead();
+  // A doubt lasts until a run has marked its entries with it: one that only reads must not use it up.
+  await remember(doubt === undefined ? opened : (seen.byId?.time ?? opened));
   return session;
 }
 
@@ -104,9 +119,11 @@ export async function createVault(
   throwIfAborted(options.signal);
   const { secret, unencrypted = false, parts = {}, blockSize, compression } = options;
   checkWish(secret, unencrypted);
-  const folder = storeAddress(address, options);
-  if (folder.kind === 'folder') await mkdir(folder.path, { recursive: true }).catch(failed('making', folder.path));
-  const config = await createVaultIn(openStore(folder), {
+  const store = storeAddress(address, options);
+  if (store.kind === 'folder') await makeFolderDurable(store.path, 0o700);
+  await prepareStaging(store);
+  // Made without `--staging`: what init leaves when it dies belongs to this folder.
+  const config = await createVaultIn(openStore(withoutStaging(store)), {
     ...(secret && { secret: await readSecret(secret) }),
     ...(blockSize !== undefined && { blockSize }),
     ...(compression && { codec: compression }),
@@ -153,6 +170,29 @@ function storeAddress(address: string, { parts, staging }: SessionOptions): Stor
   );
 }
 
+function withoutStaging(address: StoreAddress): StoreAddress {
+  return address.kind === 'folder' ? { kind: 'folder', path: address.path } : address;
+}
+
+/** Packs and entries move from the staging location into the vault by rename and link, which cannot cross file systems. */
+async function prepareStaging(address: StoreAddress): Promise<void> {
+  if (address.kind !== 'folder' || address.staging === undefined) return;
+  const { path, staging } = address;
+  await makeFolderDurable(staging, 0o700);
+  const [own, other] = await Promise.all(
+    [path, staging].map((folder) => stat(folder).catch(failed('looking at', folder))),
+  );
+  if (own?.dev === other?.dev) return;
+  throw new VhdvaultError('USAGE', `${staging} is on another file system than the vault`, {
+    hint: "choose a folder on the vault's file system, or leave --staging out",
+    details: { path: staging },
+  });
+}
+
+async function machineTime(clock: Clock): Promise<MachineTime> {
+  return { wall: clock.now(), boot: await bootId(), uptime: sinceBoot() };
+}
+
 async function readSecret(secret: Secret): Promise<SecretBytes> {
   if ('passphrase' in secret) return secret;
   const found = await stat(secret.keyFile).catch(failed('reading the key file', secret.keyFile));
@@ -162,24 +202,6 @@ async function readSecret(secret: Secret): Promise<SecretBytes> {
     });
   }
   return { keyFile: await readFile(secret.keyFile).catch(failed('reading the key file', secret.keyFile)) };
-}
-
-/** The cache saves time only: where it cannot be made, a temporary folder serves. */
-async function cacheFolder(
-  path: string,
-  notice: (text: string) => void,
-): Promise<{ path: string; temporary: boolean }> {
-  try {
-    await mkdir(join(path, 'jobs'), { recursive: true, mode: 0o700 });
-    await mkdir(join(path, 'tables'), { recursive: true });
-    return { path, temporary: false };
-  } catch (error) {
-    notice(`no cache in ${path} (${(error as Error).message}): a temporary one is used`);
-    const temporary = await mkdtemp(join(tmpdir(), 'vhdvault-'));
-    await mkdir(join(temporary, 'jobs'));
-    await mkdir(join(temporary, 'tables'));
-    return { path: temporary, temporary: true };
-  }
 }
 
 function failed(doing: string, path: string): (error: unknown) => never {

@@ -1,4 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { PAGE_BYTES } from '../disk/block-map.ts';
 import type { BlockIndex, BlockLocation } from '../vault/block-index.ts';
@@ -9,21 +9,17 @@ import type { VaultKeys } from '../vault/vault.ts';
 /** Blocks and pages by id: look up, read, check. */
 export class PointBlocks implements AsyncDisposable {
   readonly #index: BlockIndex;
-  readonly #fallback: () => Promise<BlockIndex>;
   readonly #reader: BlockReader;
   readonly #blockSize: number;
-  #truth: Promise<BlockIndex> | undefined;
 
-  /** `fallback` opens the vault's own segments: asked where the index has no answer or a wrong one. */
+  /** Owns the index. */
   constructor(options: {
     store: Store;
     keys: VaultKeys;
     blockSize: number;
     index: BlockIndex;
-    fallback: () => Promise<BlockIndex>;
   }) {
     this.#index = options.index;
-    this.#fallback = options.fallback;
     this.#reader = new BlockReader(options.store, options.keys);
     this.#blockSize = options.blockSize;
   }
@@ -43,7 +39,6 @@ export class PointBlocks implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reader[Symbol.asyncDispose]();
     await this.#index[Symbol.asyncDispose]();
-    await (await this.#truth)?.[Symbol.asyncDispose]();
   }
 
   /** A location from the cache may be wrong; the vault's segments decide before anything is called damaged. */
@@ -58,21 +53,29 @@ export class PointBlocks implements AsyncDisposable {
       if (found.every((location) => location !== undefined))
         return await this.#reader.read(wanted(ids, found, rawLength), sink);
     } catch (error) {
-      if ((error as VhdvaultError).code !== 'VAULT_DAMAGED') throw error;
+      if (!isError(error, 'VAULT_DAMAGED', 'IO')) throw error;
     }
-    this.#truth ??= this.#fallback();
-    const found = await (await this.#truth).find(ids);
-    const missing = found.indexOf(undefined);
-    if (missing >= 0) {
-      throw new VhdvaultError(
-        'VAULT_DAMAGED',
-        `block ${toHex(ids[missing] as Uint8Array).slice(0, 16)} is in no segment of the vault`,
-        {
-          hint: 'run `vhdvault verify` to see which points are hit',
-        },
-      );
+    for (const [n, id] of ids.entries()) await this.#readAnywhere(id, rawLength, (raw) => sink(n, raw));
+  }
+
+  /** Tries every copy that the vault's own segments tell of. */
+  async #readAnywhere(id: Uint8Array, rawLength: number, sink: (raw: Uint8Array) => void): Promise<void> {
+    let damage: unknown = new VhdvaultError(
+      'VAULT_DAMAGED',
+      `block ${toHex(id).slice(0, 16)} is in no segment of the vault`,
+      {
+        hint: 'run `vhdvault verify` to see which points are hit',
+      },
+    );
+    for (const location of await this.#index.findAll(id)) {
+      try {
+        return await this.#reader.read([{ id, location, rawLength }], (_, raw) => sink(raw));
+      } catch (error) {
+        if (!isError(error, 'VAULT_DAMAGED', 'IO')) throw error;
+        damage = error;
+      }
     }
-    await this.#reader.read(wanted(ids, found, rawLength), sink);
+    throw damage;
   }
 }
 

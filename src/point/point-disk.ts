@@ -2,7 +2,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import type { Finding } from '../base/finding.ts';
 import { fromHex, toHex } from '../base/hex.ts';
-import { ID_BYTES, isZeroId, LEVELS, mapShape, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
+import { ID_BYTES, isZeroId, LEVELS, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
 import type { Disk, Extent } from '../disk/disk.ts';
 import type { PointBlocks } from './point-blocks.ts';
 

@@ -1,5 +1,9 @@
-/** Waits for all; of several failures, the one that made the others stop is thrown: they end with CANCELLED. */
-export async function allOrFirstCause<T>(runs: readonly Promise<T>[]): Promise<T[]> {
+/**
+ * Waits for all. The first that fails calls `stop`, so that the others end: a worker that dies cannot do it itself. Of
+ * several failures the cause is thrown, not the CANCELLED of those that were stopped.
+ */
+export async function allOrFirstCause<T>(runs: readonly Promise<T>[], stop: () => void): Promise<T[]> {
+  for (const run of runs) run.catch(stop);
   const results = await Promise.allSettled(runs);
   const reasons = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as { code?: string }] : [],

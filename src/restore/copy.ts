@@ -10,7 +10,6 @@ import { type ImageWriter, openImageWriter } from '../image/image-writer.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import type { PointDiskFacts } from '../point/point-disk.ts';
 import { PointDisk } from '../point/point-disk.ts';
-import { openSegmentIndex } from '../vault/block-index.ts';
 import type { StoreAddress } from '../vault/open-store.ts';
 import { openStore } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
@@ -50,12 +49,8 @@ export async function copy(input: CopyInput): Promise<void> {
 async function copyAll(input: CopyInput): Promise<void> {
   const { keys, index, memory, disk: facts, path, plan } = input;
   const store = openStore(input.store);
-  const fallback = () => openSegmentIndex(store, keys, index.segments);
   const found = await openIndex(index, store, keys);
-  await using disk = new PointDisk(
-    facts,
-    new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found, fallback }),
-  );
+  await using disk = new PointDisk(facts, new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found }));
   await using writer = await openImageWriter(path, plan);
   const segment = PAGE_IDS * facts.blockSize;
   const copier = new Copier(input, disk, writer);
@@ -68,8 +63,12 @@ async function copyAll(input: CopyInput): Promise<void> {
   await writer.sync();
 }
 
+function stopIfAsked({ control }: CopyMemory): void {
+  if (Atomics.load(control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
+}
+
 function take({ memory }: CopyInput): number {
-  if (Atomics.load(memory.control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
+  stopIfAsked(memory);
   return Atomics.add(memory.control, NEXT, 1);
 }
 
@@ -107,6 +106,7 @@ class Copier {
 
   async #chunk(offset: number, length: number, kind: Extent['kind']): Promise<void> {
     const { memory, worker } = this.#input;
+    stopIfAsked(memory);
     const buffer = (this.#buffers[this.#turn] as Buffer).subarray(0, length);
     this.#turn = 1 - this.#turn;
     if (kind === 'zero') buffer.fill(0);

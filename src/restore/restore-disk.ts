@@ -8,7 +8,6 @@ import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
 import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
-import { openSegmentIndex } from '../vault/block-index.ts';
 import type { Vault } from '../vault/vault.ts';
 import { type CopyCounts, createCopyMemory, STOP, totals } from './copy-memory.ts';
 import { copyTask } from './copy-task.ts';
@@ -27,23 +26,20 @@ export interface RestoreDiskOptions {
 
 /** What a restore of a disk would write: where every byte goes, and how many bytes hold data. */
 export async function planRestore(
-  options: Pick<RestoreDiskOptions, 'vault' | 'index' | 'disk' | 'target' | 'preallocate'>,
+  options: Pick<RestoreDiskOptions, 'vault' | 'index' | 'disk' | 'target' | 'preallocate' | 'signal'>,
 ): Promise<{
   plan: ImagePlan;
   data: number;
 }> {
   const { vault, index, disk: facts, target, preallocate } = options;
   const { store, keys } = vault;
-  const fallback = () => openSegmentIndex(store, keys, index.segments);
   const found = await openIndex(index, store, keys);
-  await using disk = new PointDisk(
-    facts,
-    new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found, fallback }),
-  );
+  await using disk = new PointDisk(facts, new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found }));
   const imageBlock = target.blockSize ?? 2 * 1024 * 1024;
   const allocated = new Uint8Array(Math.ceil(facts.size / imageBlock));
   let data = 0;
   for await (const { offset, length, kind } of disk.extents()) {
+    throwIfAborted(options.signal);
     if (kind === 'zero') continue;
     data += length;
     allocated.fill(1, Math.floor(offset / imageBlock), Math.ceil((offset + length) / imageBlock));
@@ -91,6 +87,7 @@ async function copyDisk(options: RestoreDiskOptions, plan: ImagePlan, path: stri
     const common = { store: vault.store.address, keys: vault.keys, index, disk, path, plan, writeZeros, memory };
     await allOrFirstCause(
       Array.from({ length: pool.threads }, (_, worker) => pool.run(copyTask, { ...common, worker })),
+      stop,
     );
   } finally {
     clearInterval(ticking);

@@ -1,6 +1,6 @@
 import { isError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
-import { writeObject } from '../vault/open-store.ts';
+import { openStore, type Store, writeObject } from '../vault/open-store.ts';
 import { sealJournal, unsealJournal } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
 
@@ -10,6 +10,8 @@ const PREFIX = 'AzureBackup-';
 export interface StagingLocation {
   /** Hex. */
   job: string;
+  /** The vault's, or where an earlier run without `--staging` put it. */
+  store: Store;
   /** Path in the store. */
   folder: string;
 }
@@ -28,17 +30,17 @@ export async function createStaging(vault: Vault, job: string, record: StagingRe
   const { store } = vault;
   const folder = `staging/${PREFIX}${job}`;
   const fresh = `staging/new-${vault.nameHash('staging', record.item)}`;
-  await store.removeFolder(fresh);
+  for (const place of placesOf(vault)) await place.removeFolder(fresh);
   await store.makeFolder(fresh);
   const bytes = new TextEncoder().encode(JSON.stringify(record));
   await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
   await store.rename(fresh, folder);
-  return { job, folder };
+  return { job, store, folder };
 }
 
 /** Removes a staging location and all in it. */
-export async function removeStaging(vault: Vault, location: StagingLocation): Promise<void> {
-  await vault.store.removeFolder(location.folder);
+export async function removeStaging({ store, folder }: StagingLocation): Promise<void> {
+  await store.removeFolder(folder);
 }
 
 /**
@@ -46,23 +48,32 @@ export async function removeStaging(vault: Vault, location: StagingLocation): Pr
  * whose journal cannot be read is left alone: nobody knows whose it is.
  */
 export async function findLeftovers(vault: Vault, item: string): Promise<StagingLocation[]> {
-  const left: StagingLocation[] = [];
-  for (const name of await vault.store.list('staging')) {
-    if (!name.startsWith(PREFIX)) continue;
-    const location = { job: name.slice(PREFIX.length), folder: `staging/${name}` };
-    const record = await readRecord(vault, location);
-    if (record?.item === item) left.push(location);
+  const left = new Map<string, StagingLocation>();
+  for (const store of placesOf(vault)) {
+    for (const name of await store.list('staging')) {
+      if (!name.startsWith(PREFIX)) continue;
+      const location = { job: name.slice(PREFIX.length), store, folder: `staging/${name}` };
+      const record = await readRecord(vault, location);
+      if (record?.item === item && !left.has(location.job)) left.set(location.job, location);
+    }
   }
-  return left;
+  return [...left.values()];
 }
 
-async function readRecord(vault: Vault, { folder }: StagingLocation): Promise<StagingRecord | undefined> {
+/** With `--staging` also the vault's own folder: an earlier run may have gone without. */
+function placesOf({ store }: Vault): Store[] {
+  const { address } = store;
+  if (address.kind !== 'folder' || address.staging === undefined) return [store];
+  return [store, openStore({ kind: 'folder', path: address.path })];
+}
+
+async function readRecord(vault: Vault, { store, folder }: StagingLocation): Promise<StagingRecord | undefined> {
   const path = `${folder}/journal`;
   try {
-    const [first] = unsealJournal(vault, await vault.store.get(path), path);
+    const [first] = unsealJournal(vault, await store.get(path), path);
     return first && (JSON.parse(new TextDecoder().decode(first)) as StagingRecord);
   } catch (error) {
-    if (isError(error, 'NOT_FOUND', 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) return undefined;
+    if (isError(error, 'NOT_FOUND', 'VAULT_DAMAGED', 'VAULT_NEWER', 'NO_PERMISSION', 'IO')) return undefined;
     throw error;
   }
 }

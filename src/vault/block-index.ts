@@ -1,6 +1,6 @@
 import { isError } from '../base/errors.ts';
 import type { VaultKeys } from './crypto/keys.ts';
-import { openSegment, type Segment } from './index/segment.ts';
+import { openSegment, type Segment, type SegmentPages } from './index/segment.ts';
 import type { SegmentEntry } from './index/segment-layout.ts';
 import type { Store } from './open-store.ts';
 
@@ -23,6 +23,11 @@ export interface BlockLocation {
 export interface BlockIndex extends AsyncDisposable {
   /** One answer per id, in order; undefined where the vault has no such block. */
   find(ids: readonly Uint8Array[]): Promise<(BlockLocation | undefined)[]>;
+  /**
+   * All places of one block by the truth, the vault's own segments: where `find` had no or a wrong answer. Two runs at once
+   * may store a block twice, and if one copy is damaged the other serves.
+   */
+  findAll(id: Uint8Array): Promise<BlockLocation[]>;
 }
 
 export function segmentPath(name: string): string {
@@ -36,34 +41,40 @@ function locationOf(segment: Segment, entry: SegmentEntry): BlockLocation {
 
 /**
  * The index straight from the vault's segments, newest first: the truth, and what is left when there is no cache.
- * A segment that cannot be read is passed over: others may hold the id.
+ * A segment that cannot be read is passed over: others may hold the id. Where none does, an I/O error is thrown: it is
+ * no proof of absence.
  */
 export async function openSegmentIndex(store: Store, keys: VaultKeys, names: readonly string[]): Promise<BlockIndex> {
   const segments: Segment[] = [];
+  const pages: SegmentPages = new Map();
+  let trouble: unknown;
+  const passOver = (error: unknown): undefined => {
+    if (isError(error, 'IO')) trouble = error;
+    else if (!isError(error, 'VAULT_DAMAGED')) throw error;
+  };
   for (const name of names.toReversed()) {
-    const segment = await openSegment(store, keys, segmentPath(name)).catch(passDamage);
+    const segment = await openSegment(store, keys, segmentPath(name), pages).catch(passOver);
     if (segment) segments.push(segment);
   }
-  const findOne = async (id: Uint8Array): Promise<BlockLocation | undefined> => {
+  const findAll = async (id: Uint8Array, most = Number.POSITIVE_INFINITY): Promise<BlockLocation[]> => {
+    const found: BlockLocation[] = [];
     for (const segment of segments) {
-      const entry = await segment.find(id).catch(passDamage);
-      if (entry) return locationOf(segment, entry);
+      const entry = await segment.find(id).catch(passOver);
+      if (entry) found.push(locationOf(segment, entry));
+      if (found.length === most) break;
     }
-    return undefined;
+    if (found.length === 0 && trouble !== undefined) throw trouble;
+    return found;
   };
   return {
     async find(ids) {
       const found: (BlockLocation | undefined)[] = [];
-      for (const id of ids) found.push(await findOne(id));
+      for (const id of ids) found.push((await findAll(id, 1))[0]);
       return found;
     },
+    findAll: (id) => findAll(id),
     async [Symbol.asyncDispose]() {
       for (const segment of segments) await segment[Symbol.asyncDispose]();
     },
   };
-}
-
-function passDamage(error: unknown): undefined {
-  if (isError(error, 'VAULT_DAMAGED')) return undefined;
-  throw error;
 }

@@ -59,8 +59,13 @@ export class BlockWriter {
     const last = this.#pack;
     if (last && last.size < SMALL_PACK) {
       this.#pack = undefined;
-      await this.finish();
-      return last.finish();
+      try {
+        await this.finish();
+        return await last.finish();
+      } catch (error) {
+        await last.discard();
+        throw error;
+      }
     }
     await this.finish();
     return null;

@@ -1,16 +1,17 @@
 import { isError } from '../base/errors.ts';
-import { equalBytes, toHex } from '../base/hex.ts';
+import { equalBytes } from '../base/hex.ts';
 import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import { createBlockHasher } from './block-ids.ts';
-import { createBlake3 } from './crypto/blake3.ts';
 import type { VaultKeys } from './crypto/keys.ts';
+import { hashObject } from './hash-object.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
 import { openPack, type PackReader, packPath } from './pack/pack-reader.ts';
 
-const CHUNK: number = MIB;
+/** Of a map page (FORMAT.md). */
+const PAGE_LENGTH = 8192;
 
 /** What is wrong with a pack, in words, and which ids cannot be read from it. */
 export interface PackCheck {
@@ -18,48 +19,63 @@ export interface PackCheck {
   badIds: Uint8Array[] | 'all';
 }
 
-/** Reads every byte of a pack: its name against the hash of its bytes, its directory, every frame and every id. */
+/** Where the index says that a block lies in the pack. */
+export type IndexedFrame = Pick<DirectoryEntry, 'id' | 'offset' | 'storedLength' | 'codec' | 'kind'> & {
+  ordinal: number;
+};
+
+/**
+ * Reads every byte of a pack: its name against the hash of its bytes, its directory, every frame and every id, and what
+ * the index says of it against what it holds.
+ */
 export async function checkPack(options: {
   store: Store;
   keys: VaultKeys;
   name: string;
   size: number;
   blockSize: number;
+  indexed: readonly IndexedFrame[];
 }): Promise<PackCheck> {
-  const { store, keys, name, size } = options;
+  const { store, keys, name, size, blockSize, indexed } = options;
   const path = packPath(name);
   try {
     await using pack = await openPack(store, keys, path);
     if (pack.size !== size) return { found: [`is ${pack.size} bytes long, expected ${size}`], badIds: 'all' };
-    const hash = await hashOf(pack);
+    const hash = await hashObject(store, path);
     const directory = await pack.directory();
-    const badIds = await checkFrames(pack, directory, createBlockHasher(keys));
-    const found = badIds.length > 0 ? [`has ${badIds.length} of ${directory.length} blocks that cannot be read`] : [];
+    const unreadable = await checkFrames(pack, directory, keys);
+    const misplaced = indexed.filter((frame) => !isAt(directory[frame.ordinal], frame, blockSize)).map(({ id }) => id);
+    const found: string[] = [];
+    if (unreadable.length > 0) found.push(`has ${unreadable.length} of ${directory.length} blocks that cannot be read`);
+    if (misplaced.length > 0) found.push(`does not hold ${misplaced.length} blocks where the index says`);
     if (hash !== name) found.push('does not have the bytes that its name tells');
-    return { found, badIds };
+    return { found, badIds: [...unreadable, ...misplaced] };
   } catch (error) {
-    if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'VAULT_NEWER'))
-      return { found: [error.message.replace(`${path} `, '')], badIds: 'all' };
-    throw error;
+    // An I/O error is told like damage and decides nothing: the next try may read it.
+    if (!isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'VAULT_NEWER', 'IO')) throw error;
+    return { found: [error.message.replace(`${path} `, '')], badIds: 'all' };
   }
 }
 
-async function hashOf(pack: PackReader): Promise<string> {
-  const hash = createBlake3();
-  const chunk = Buffer.allocUnsafe(CHUNK);
-  for (let at = 0; at < pack.size; at += CHUNK) {
-    const part = chunk.subarray(0, Math.min(CHUNK, pack.size - at));
-    await pack.readRange(at, part);
-    hash.update(part);
-  }
-  return toHex(hash.digest());
+function isAt(entry: DirectoryEntry | undefined, frame: IndexedFrame, blockSize: number): boolean {
+  const rawLength = frame.kind === FRAME_KINDS.data ? blockSize : PAGE_LENGTH;
+  return (
+    entry !== undefined &&
+    equalBytes(entry.id, frame.id) &&
+    entry.offset === frame.offset &&
+    entry.storedLength === frame.storedLength &&
+    entry.codec === frame.codec &&
+    entry.kind === frame.kind &&
+    entry.rawLength === rawLength
+  );
 }
 
 async function checkFrames(
   pack: PackReader,
   directory: readonly DirectoryEntry[],
-  hasher: ReturnType<typeof createBlockHasher>,
+  keys: VaultKeys,
 ): Promise<Uint8Array[]> {
+  const hasher = createBlockHasher(keys);
   const bad: Uint8Array[] = [];
   let opened = 0;
   for (const [ordinal, entry] of directory.entries()) {

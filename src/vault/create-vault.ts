@@ -1,7 +1,7 @@
 import { createCipheriv, createPrivateKey, createPublicKey } from 'node:crypto';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { MIB } from '../base/units.ts';
@@ -31,6 +31,9 @@ export interface CreateOptions {
 
 /** Made first and removed last: it tells what a dead init left from a folder of strangers, and from a vault without its vault.json. */
 const INIT = 'staging/init';
+
+/** What file systems without link(2) answer; anything else is trouble of the moment. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 const FOLDERS = ['keys', 'log', 'ckpt', 'index', 'lists', 'locks', 'staging', 'quarantine', 'packs'];
 
 /**
@@ -117,8 +120,10 @@ async function probe(store: Store): Promise<boolean> {
     const first = await store.link(`${INIT}/probe`, `${INIT}/probe-link`);
     const second = await store.link(`${INIT}/probe`, `${INIT}/probe-link`);
     return !(first === 'linked' && second === 'exists');
-  } catch {
-    return true;
+  } catch (error) {
+    const system = isError(error) ? error.details.system : undefined;
+    if (NO_LINKS.includes(String(system))) return true;
+    throw error;
   }
 }
 
@@ -132,11 +137,11 @@ async function writeSlot(
 }
 
 async function publishConfig(store: Store, stored: Uint8Array, singleWriter: boolean): Promise<void> {
-  if (singleWriter) return writeObject(store, CONFIG_PATH, stored);
   const part = `${INIT}/${CONFIG_PATH}`;
   await writeObject(store, part, stored);
   for (const folder of ['keys', 'packs', '.']) await store.syncFolder(folder);
-  if ((await store.link(part, CONFIG_PATH)) === 'exists') {
+  if (singleWriter) await store.rename(part, CONFIG_PATH);
+  else if ((await store.link(part, CONFIG_PATH)) === 'exists') {
     throw new VhdvaultError('VAULT_EXISTS', 'another init made a vault here meanwhile', { hint: 'use that one' });
   }
   await store.syncFolder('.');

@@ -27,5 +27,5 @@ export async function writeObject(store: Store, path: string, bytes: Uint8Array)
     await file.write([bytes]);
     await file.sync();
   }
-  await store.syncFolder(path.slice(0, path.lastIndexOf('/')));
+  await store.syncFolder(path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '.');
 }

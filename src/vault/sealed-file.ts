@@ -4,15 +4,15 @@ import { newObject, openObject } from './crypto/keys.ts';
 import { DOMAIN_BODY } from './crypto/sealer.ts';
 import type { Vault } from './vault.ts';
 
-/** A small object of one sealed part: locks. */
-export function sealFile(vault: Vault, kind: 'lock', bytes: Uint8Array): Uint8Array {
-  const { header, sealer } = newObject(vault.keys, vault.random, kind, new Uint8Array(16));
+/** A lock is one sealed part. */
+export function sealLock(vault: Vault, bytes: Uint8Array): Uint8Array {
+  const { header, sealer } = newObject(vault.keys, vault.random, 'lock', new Uint8Array(16));
   return Buffer.concat([header, ...sealer.seal(DOMAIN_BODY, 0, header, bytes)]);
 }
 
 /** @throws VAULT_DAMAGED, VAULT_KEY_WRONG */
-export function unsealFile(vault: Vault, kind: 'lock', stored: Uint8Array, path: string): Uint8Array {
-  const sealer = openObject(vault.keys, parseObjectHeader(stored, kind, path), path);
+export function unsealLock(vault: Vault, stored: Uint8Array, path: string): Uint8Array {
+  const sealer = openObject(vault.keys, parseObjectHeader(stored, 'lock', path), path);
   const bytes = sealer.unseal(DOMAIN_BODY, 0, stored.subarray(0, HEADER_SIZE), stored.subarray(HEADER_SIZE));
   if (!bytes) throw damaged(path, 'is not authentic');
   return bytes;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VhdvaultError } from '../base/errors.ts';
+import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import type { Vault } from './vault.ts';
 
 /*
- * What this user saw last of a vault: its head and whether it was encrypted (L5). It lies in the state folder, apart
- * from the cache, since losing it loses the protection against a vault that was put back.
+ * What this user saw last of a vault: its head and whether it was encrypted (L5), and what time it was then (L7). It lies
+ * in the state folder, apart from the cache, since losing it loses the protection against a vault that was put back.
  */
 interface SeenHead {
   vault: string;
@@ -15,15 +15,41 @@ interface SeenHead {
   sequence: number;
   /** Hash of that entry, hex. */
   hash: string;
+  time?: MachineTime;
+}
+
+/** Two clocks of a machine, in milliseconds: the wall clock, which can be set, and that since its start, which cannot. */
+export interface MachineTime {
+  wall: number;
+  /** Which start of the machine; empty where it does not tell. */
+  boot: string;
+  uptime: number;
+}
+
+/** The records of a vault, by its id and by its address. */
+export interface SeenHeads {
+  byId: SeenHead | undefined;
+  byAddress: SeenHead | undefined;
+  /** Told when a record is there and cannot be read: that is not "never seen". */
+  notice: string | undefined;
+}
+
+/** Reads what was seen last. */
+export async function readSeenHeads(folder: string, address: string, vault: Vault): Promise<SeenHeads> {
+  const byId = await read(join(folder, `${vault.id}.json`));
+  const byAddress = await read(join(folder, addressFile(address)));
+  const notice =
+    byId === 'broken' || byAddress === 'broken'
+      ? `the record of the last head seen, in ${folder}, is unreadable: a vault that went back would not be noticed this time`
+      : undefined;
+  return { byId: known(byId), byAddress: known(byAddress), notice };
 }
 
 /**
- * Compares the vault with what was seen last, by vault id and by address.
+ * Compares the vault with what was seen last.
  * @throws VAULT_ROLLED_BACK when it went back, forked, lost its encryption, or another vault stands in its place
  */
-export async function checkSeenHead(folder: string, address: string, vault: Vault): Promise<void> {
-  const byId = await read(join(folder, `${vault.id}.json`));
-  const byAddress = await read(join(folder, addressFile(address)));
+export function checkSeenHead({ byId, byAddress }: SeenHeads, address: string, vault: Vault): void {
   const what =
     byAddress && byAddress.vault !== vault.id
       ? 'is another vault than the one seen here last'
@@ -35,12 +61,40 @@ export async function checkSeenHead(folder: string, address: string, vault: Vaul
   });
 }
 
-/** Remembers the head of now. A state folder that cannot be written is told, not fatal. */
-export async function rememberHead(folder: string, address: string, vault: Vault): Promise<string | undefined> {
+const DAY = 24 * 3600 * 1000;
+
+/**
+ * Why the wall clock is to be doubted, or undefined (L7): it is more than a day behind the newest entry, or since the
+ * last run, in the same start of the machine, it moved a day more than time did.
+ */
+export function clockDoubt(seen: MachineTime | undefined, now: MachineTime, newestEntry: number): string | undefined {
+  const told = `the clock of this machine says ${moment(now.wall)}`;
+  if (now.wall < newestEntry - DAY)
+    return `${told}, more than a day before the newest entry of the vault (${moment(newestEntry)})`;
+  if (!seen || seen.boot === '' || seen.boot !== now.boot) return undefined;
+  const jump = now.wall - seen.wall - (now.uptime - seen.uptime);
+  return jump > DAY ? `${told}, ${Math.floor(jump / DAY)} days more than passed since the last run` : undefined;
+}
+
+function moment(wall: number): string {
+  return new Date(wall).toISOString();
+}
+
+/**
+ * Remembers the head and the time of now; `time` is an older one while a doubt about the clock is to last. A state
+ * folder that cannot be written is told, not fatal.
+ */
+export async function rememberHead(options: {
+  folder: string;
+  address: string;
+  vault: Vault;
+  time: MachineTime;
+}): Promise<string | undefined> {
+  const { folder, address, vault, time } = options;
   // What cannot be read now must not make us forget that it was there: the next look would take its absence for true.
   if (vault.damage) return undefined;
   const { sequence, head } = vault.state;
-  const seen: SeenHead = { vault: vault.id, encrypted: vault.config.encrypted, sequence, hash: toHex(head) };
+  const seen: SeenHead = { vault: vault.id, encrypted: vault.config.encrypted, sequence, hash: toHex(head), time };
   try {
     await mkdir(folder, { recursive: true });
     for (const name of [`${vault.id}.json`, addressFile(address)])
@@ -66,12 +120,27 @@ function addressFile(address: string): string {
   return `at-${createHash('sha256').update(address).digest('hex').slice(0, 32)}.json`;
 }
 
-async function read(path: string): Promise<SeenHead | undefined> {
+async function read(path: string): Promise<SeenHead | 'broken' | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as SeenHead;
-  } catch {
-    return undefined;
+    const seen = JSON.parse(await readFile(path, 'utf8')) as unknown;
+    return isSeenHead(seen) ? seen : 'broken';
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '') ? undefined : 'broken';
   }
+}
+
+function isSeenHead(value: unknown): value is SeenHead {
+  const { vault, encrypted, sequence, hash, time } = (value ?? {}) as Partial<SeenHead>;
+  const { wall, boot, uptime } = time ?? { wall: 0, boot: '', uptime: 0 };
+  return (
+    [vault, hash, boot].every((word) => typeof word === 'string') &&
+    [sequence, wall, uptime].every((number) => Number.isFinite(number)) &&
+    typeof encrypted === 'boolean'
+  );
+}
+
+function known(record: SeenHead | 'broken' | undefined): SeenHead | undefined {
+  return record === 'broken' ? undefined : record;
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {

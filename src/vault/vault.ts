@@ -4,16 +4,15 @@ import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { TOOL } from '../base/version.ts';
-import { damaged } from './codec/object-header.ts';
 import { CONFIG_PATH, parseConfig, type VaultConfig } from './config.ts';
 import { blake3 } from './crypto/blake3.ts';
 import { constantKey, type VaultKeys } from './crypto/keys.ts';
-import { checkSecret, openSlot, type SecretBytes } from './crypto/slot.ts';
+import type { SecretBytes } from './crypto/slot.ts';
 import type { Adds, EntryBody, LogEntry } from './log/entry.ts';
-import { decodeEntry, logPath } from './log/entry.ts';
 import { Log } from './log/log.ts';
 import type { VaultState } from './log/state.ts';
 import { placeOf, type Store } from './open-store.ts';
+import { unlock } from './unlock.ts';
 
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
@@ -50,6 +49,11 @@ export class Vault {
   /** Damage at the end of the log: reading goes on with the state before it, writing stops. */
   get damage(): VhdvaultError | undefined {
     return this.#log.damage;
+  }
+
+  /** Marks the entries of this client: its clock is not to be trusted (L7). */
+  doubtClock(): void {
+    this.#log.clockDoubted = true;
   }
 
   /** Replays what other processes committed since. */
@@ -121,75 +125,10 @@ export async function openVault(store: Store, options: OpenVaultOptions = {}): P
   });
   const config = parseConfig(stored);
   const vaultHash = sha256(stored);
-  const opened = config.encrypted ? await unlock(store, config, vaultHash, secret) : unencrypted(config, secret);
-  const keys: VaultKeys = { family: config.family, master: opened.master, encrypted: config.encrypted };
-  await checkInit({ store, keys, vaultHash, slot: opened.slot });
+  const keys = await unlock({ store, config, vaultHash }, secret);
   const log = new Log({ store, keys, random, clock, tool: TOOL, singleWriter: config.singleWriter }, vaultHash);
   await log.refresh();
   return new Vault({ store, config, keys, random, clock, log });
-}
-
-interface Unlocked {
-  master: Uint8Array;
-  slot: { name: string; hash: string } | undefined;
-}
-
-function unencrypted(config: VaultConfig, secret: SecretBytes | undefined): Unlocked {
-  if (!secret) return { master: config.publicKey as Uint8Array, slot: undefined };
-  throw new VhdvaultError('VAULT_KEY_REFUSED', 'this vault is not encrypted, yet a passphrase or key file was given', {
-    hint: 'if it should be encrypted, somebody may have put another vault in its place; else run without the passphrase',
-  });
-}
-
-async function unlock(
-  store: Store,
-  config: VaultConfig,
-  vaultHash: Uint8Array,
-  secret: SecretBytes | undefined,
-): Promise<Unlocked> {
-  if (!secret) {
-    throw new VhdvaultError('VAULT_KEY_MISSING', 'this vault is encrypted and no passphrase or key file was given', {
-      hint: 'use --passphrase-file FILE, VHDVAULT_PASSPHRASE_FILE, VHDVAULT_PASSPHRASE, --key-file FILE or VHDVAULT_KEY_FILE',
-    });
-  }
-  checkSecret(secret);
-  const names = await store.list('keys');
-  let damage: VhdvaultError | undefined;
-  for (const name of names) {
-    const path = `keys/${name}`;
-    try {
-      const stored = await store.get(path);
-      const master = await openSlot({ stored, path, family: config.family, secret, vaultHash });
-      if (master) return { master, slot: { name, hash: toHex(blake3(stored)) } };
-    } catch (error) {
-      // One bad slot, or a stranger's file, must not lock out who has another.
-      if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) throw error;
-      damage = error;
-    }
-  }
-  if (damage) throw damage;
-  const what = 'passphrase' in secret ? 'passphrase' : 'key file';
-  throw new VhdvaultError('VAULT_KEY_WRONG', `the ${what} opens none of the ${names.length} key slots of this vault`, {
-    hint: 'check for a typing error, the keyboard layout, and that it belongs to this vault',
-  });
-}
-
-/** Entry 1 repeats the hash of vault.json and lists the slots: neither can be swapped for an old one (E4). */
-async function checkInit(options: {
-  store: Store;
-  keys: VaultKeys;
-  vaultHash: Uint8Array;
-  slot: Unlocked['slot'];
-}): Promise<void> {
-  const { store, keys, vaultHash, slot } = options;
-  const stored = await store.get(logPath(1)).catch((error: unknown) => {
-    throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing') : error;
-  });
-  const { body } = decodeEntry(keys, stored, 1, vaultHash);
-  if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry');
-  if (slot && !body.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash)) {
-    throw damaged(`keys/${slot.name}`, 'is not among the slots that the log lists');
-  }
 }
 
 function jobClosed(job: string): VhdvaultError {

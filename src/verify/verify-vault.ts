@@ -71,7 +71,7 @@ export async function verifyVault(options: VerifyVaultOptions): Promise<Verified
   const seen = new Set<string>();
   for (const point of points) {
     throwIfAborted(signal);
-    const walk = await walkPoint({ vault, point, index, badPacks, badIds, seen });
+    const walk = await walkPoint({ vault, point, index, badPacks, badIds, seen, signal });
     blocks += walk.blocks;
     const name = `${point.manifest.item}@${point.id}`;
     for (const pack of walk.packs) hit.set(pack, (hit.get(pack) ?? new Set()).add(name));
@@ -118,6 +118,7 @@ async function readPacks(options: VerifyVaultOptions, index: LocationTable): Pro
   const { vault, pool, signal, onBytes } = options;
   const { store, keys, config } = vault;
   throwIfAborted(signal);
+  index.indexByPack();
   const packs: { name: string; size: number }[] = [];
   for (const { name, size } of index.packs())
     if ((await store.size(packPath(name))) === size) packs.push({ name, size });
@@ -137,9 +138,9 @@ async function readPacks(options: VerifyVaultOptions, index: LocationTable): Pro
     100,
   );
   try {
-    const input = { store: store.address, keys, blockSize: config.blockSize, packs, memory };
+    const input = { store: store.address, keys, blockSize: config.blockSize, index: options.index, packs, memory };
     const runs = Array.from({ length: pool.threads }, (_, worker) => pool.run(checkPacksTask, { ...input, worker }));
-    return (await allOrFirstCause(runs)).flat();
+    return (await allOrFirstCause(runs, stop)).flat();
   } finally {
     clearInterval(ticking);
     signal?.removeEventListener('abort', stop);

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.ts';
 import { isError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import type { LocationTable } from '../cache/location-table.ts';
@@ -23,6 +24,7 @@ export interface WalkOptions {
   badIds: ReadonlySet<string>;
   /** Pages (hex ids) that were walked without a finding, for any point: unchanged pages cost nothing. */
   seen: Set<string>;
+  signal?: AbortSignal | undefined;
 }
 
 /** A block that cannot be read from this pack; another one may hold it whole. */
@@ -36,6 +38,7 @@ export async function walkPoint(options: WalkOptions): Promise<Walk> {
   const walk: Walk = { blocks: 0, packs: new Set(), missing: [] };
   const lookUp: BlockIndex = {
     find: async (ids) => ids.map((id) => index.find(id)),
+    findAll: async (id) => index.findAll(id),
     [Symbol.asyncDispose]: async () => undefined,
   };
   const { store, keys, config } = vault;
@@ -44,7 +47,6 @@ export async function walkPoint(options: WalkOptions): Promise<Walk> {
     keys,
     blockSize: config.blockSize,
     index: lookUp,
-    fallback: async () => lookUp,
   });
   for (const disk of point.manifest.disks)
     await walkPage({ ...options, walk, blocks, name: disk.name }, fromHex(disk.root), LEVELS - 1);
@@ -63,6 +65,7 @@ async function walkPage(step: Step, id: Uint8Array, level: number): Promise<bool
   const key = toHex(id);
   if (step.seen.has(key)) return true;
   if (!isThere(step, id, `a page of the map of ${step.name}`)) return false;
+  throwIfAborted(step.signal);
   const page = await readPage(step, id);
   if (!page) return false;
   let well = true;
@@ -79,13 +82,14 @@ async function walkPage(step: Step, id: Uint8Array, level: number): Promise<bool
 }
 
 function isThere({ index, badPacks, badIds, walk }: Step, id: Uint8Array, what: string): boolean {
-  const location = index.find(id);
-  if (!location) {
+  const locations = index.findAll(id);
+  if (locations.length === 0) {
     walk.missing.push(`${what} is in no pack (id ${toHex(id).slice(0, 16)})`);
     return false;
   }
-  if (!badPacks.has(location.pack) && !badIds.has(badIdKey(location.pack, toHex(id)))) return true;
-  walk.packs.add(location.pack);
+  // One good copy is enough: who reads tries them all.
+  if (locations.some(({ pack }) => !badPacks.has(pack) && !badIds.has(badIdKey(pack, toHex(id))))) return true;
+  for (const { pack } of locations) walk.packs.add(pack);
   return false;
 }
 

@@ -87,5 +87,5 @@ describe('a backup that is killed', () => {
     const [cache] = await readdir(bench.cache);
     expect(await readdir(join(bench.cache, cache!, 'jobs'))).toEqual([]);
     expect(await readdir(join(bench.cache, cache!, 'tables'))).toHaveLength(1);
-  });
+  }, 180_000);
 });

@@ -29,7 +29,7 @@ it('a staging location whose making dies at any operation is removed by the next
     const dying = await openVault(faults.wrap(vault.store), { secret: PASSPHRASE });
     await createStaging(dying, job(1), record).catch(() => undefined);
     const own = await createStaging(vault, job(2), record);
-    for (const left of await findLeftovers(vault, 'web01')) if (left.job !== own.job) await removeStaging(vault, left);
+    for (const left of await findLeftovers(vault, 'web01')) if (left.job !== own.job) await removeStaging(left);
     expect(await vault.store.list('staging'), faults.what).toEqual([`AzureBackup-${job(2)}`]);
     if (!faults.hit) break;
   }

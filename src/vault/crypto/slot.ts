@@ -12,7 +12,7 @@ import { DOMAIN_BODY } from './sealer.ts';
 /*
  * Slot (FORMAT.md): header 96 | KDF u8 | memory KiB u32 | passes u32 | lanes u32 | sealed master key 48
  */
-const SLOT_SIZE: number = HEADER_SIZE + 13 + 48;
+export const SLOT_SIZE: number = HEADER_SIZE + 13 + 48;
 
 /** What a person or a program gives to open a vault. */
 export type SecretBytes = { passphrase: string } | { keyFile: Uint8Array };

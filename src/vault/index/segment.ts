@@ -29,6 +29,9 @@ function decodeEntry(page: Uint8Array, n: number): SegmentEntry {
   };
 }
 
+/** Pages that were read last, of all segments of an index: 64 are 4 MiB. */
+export type SegmentPages = Map<string, Uint8Array>;
+
 /** An open segment: pack table and fences in memory, pages read when asked for. */
 export class Segment implements AsyncDisposable {
   readonly path: string;
@@ -38,7 +41,7 @@ export class Segment implements AsyncDisposable {
   readonly #header: Uint8Array;
   readonly #sealer: Sealer;
   readonly #fences: readonly Uint8Array[];
-  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pages: SegmentPages;
 
   /** Use `openSegment`. */
   constructor(options: {
@@ -49,6 +52,7 @@ export class Segment implements AsyncDisposable {
     packs: SegmentPack[];
     fences: Uint8Array[];
     entries: number;
+    pages: SegmentPages;
   }) {
     this.path = options.path;
     this.packs = options.packs;
@@ -57,6 +61,7 @@ export class Segment implements AsyncDisposable {
     this.#header = options.header;
     this.#sealer = options.sealer;
     this.#fences = options.fences;
+    this.#pages = options.pages;
   }
 
   /** @throws VAULT_DAMAGED when the page that would hold the id cannot be read */
@@ -108,12 +113,12 @@ export class Segment implements AsyncDisposable {
   }
 
   async #page(n: number): Promise<Uint8Array> {
-    const known = this.#pages.get(n);
+    const key = `${this.path}#${n}`;
+    const known = this.#pages.get(key);
     if (known) return known;
     const page = await this.#readPage(n);
-    // 64 pages are 4 MiB; the oldest goes first.
-    if (this.#pages.size >= 64) this.#pages.delete(this.#pages.keys().next().value as number);
-    this.#pages.set(n, page);
+    if (this.#pages.size >= 64) this.#pages.delete(this.#pages.keys().next().value as string);
+    this.#pages.set(key, page);
     return page;
   }
 
@@ -129,7 +134,12 @@ export class Segment implements AsyncDisposable {
 }
 
 /** @throws VAULT_DAMAGED, VAULT_KEY_WRONG */
-export async function openSegment(store: Store, keys: VaultKeys, path: string): Promise<Segment> {
+export async function openSegment(
+  store: Store,
+  keys: VaultKeys,
+  path: string,
+  pages: SegmentPages = new Map(),
+): Promise<Segment> {
   const file = await store.open(path).catch((error: unknown) => {
     if ((error as { code?: string }).code === 'NOT_FOUND') throw damaged(path, 'is missing');
     throw error;
@@ -142,7 +152,15 @@ export async function openSegment(store: Store, keys: VaultKeys, path: string): 
     const tail = await readTail(file, path);
     const plain = sealer.unseal(DOMAIN_DIRECTORY, 0, header, tail.sealed);
     if (!plain) throw damaged(path, 'has a damaged tail');
-    return new Segment({ path, file, header, sealer, entries: tail.entries, ...decodeTail(plain, tail.pages, path) });
+    return new Segment({
+      path,
+      file,
+      header,
+      sealer,
+      entries: tail.entries,
+      pages,
+      ...decodeTail(plain, tail.pages, path),
+    });
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;

@@ -1,9 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { VhdvaultError } from '../../base/errors.ts';
+import { isError, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes, fromHex, toHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { BinaryReader, BinaryWriter } from '../binary.ts';
-import { damaged, HEADER_SIZE, newer, parseObjectHeader } from '../codec/object-header.ts';
+import { damaged, HEADER_SIZE, newer, type ObjectHeader, parseObjectHeader } from '../codec/object-header.ts';
 import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY } from '../crypto/sealer.ts';
 
@@ -75,7 +75,7 @@ export function encodeEntry(
  */
 export function decodeEntry(keys: VaultKeys, stored: Uint8Array, sequence: number, previous: Uint8Array): LogEntry {
   const path = logPath(sequence);
-  const header = parseObjectHeader(stored, 'entry', path);
+  const header = parseEntryHeader(stored, path);
   if (stored.byteLength < BODY_AT || stored.byteLength > MAX_ENTRY)
     throw damaged(path, `is ${stored.byteLength} bytes long`);
   const clear = stored.subarray(0, BODY_AT);
@@ -85,6 +85,15 @@ export function decodeEntry(keys: VaultKeys, stored: Uint8Array, sequence: numbe
   const body = openObject(keys, header, path).unseal(DOMAIN_BODY, 0, clear, stored.subarray(BODY_AT));
   if (!body) throw damaged(path, 'is not authentic');
   return { sequence, job: toHex(header.job), ...decodeBody(body, path, header.critical) };
+}
+
+/** Of the vault's own format, or damaged: a flipped bit there must not pass for a newer version (L6). */
+function parseEntryHeader(stored: Uint8Array, path: string): ObjectHeader {
+  try {
+    return parseObjectHeader(stored, 'entry', path);
+  } catch (error) {
+    throw isError(error, 'VAULT_NEWER') ? damaged(path, 'has a header of another format than its vault') : error;
+  }
 }
 
 /** The writer's nonce: tells whether an entry that appeared is one's own. */

@@ -22,6 +22,8 @@ export class Log {
   readonly state: VaultState;
   /** An entry that is there and unreadable, or a gap: readers go on with the state before it, writers stop (L6). */
   damage: VhdvaultError | undefined;
+  /** Entries written from now on say that their clock is not to be trusted (L7). */
+  clockDoubted = false;
   readonly #options: LogOptions;
   #durable = 0;
 
@@ -60,14 +62,37 @@ export class Log {
     for (;;) {
       await this.refresh();
       if (this.damage) throw this.damage;
+      await this.#checkHead();
       await this.#makeDurable();
       const body = await decide(this.state);
       if (body === null) return null as Extract<Body, null>;
       const { clock, tool } = this.#options;
       const time = Math.max(clock.now(), this.state.time);
-      const entry: LogEntry = { sequence: this.state.sequence + 1, job, time, tool, clockDoubted: false, body };
+      const entry: LogEntry = {
+        sequence: this.state.sequence + 1,
+        job,
+        time,
+        tool,
+        clockDoubted: this.clockDoubted,
+        body,
+      };
       if (await this.#create(entry, folder)) return entry;
     }
+  }
+
+  /** A history that went back while we ran must not be built on: the gap would hide what follows (L4). */
+  async #checkHead(): Promise<void> {
+    const { sequence, head } = this.state;
+    const stored = sequence > 0 ? await this.#options.store.get(logPath(sequence)).catch(absent) : undefined;
+    if (sequence === 0 || (stored && equalBytes(hashOf(stored), head))) return;
+    throw new VhdvaultError(
+      'VAULT_ROLLED_BACK',
+      `the vault's history went back or was changed while this run was at entry ${sequence}`,
+      {
+        hint: 'nothing was added to it; find out who put an older copy of the vault in its place',
+        details: { sequence },
+      },
+    );
   }
 
   /** The foreign entries that a decision rests on must not vanish in a power cut (L3). */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../../base/errors.ts';
 import { syncFolder } from '../../io/folder.ts';
 import { openSource } from '../../io/source.ts';
+import { writeFully } from '../../io/write-fully.ts';
 import type { Store, StoreWriter } from './store.ts';
 
 /** A vault in a folder of a file system with atomic link(2), rename(2) and fsync of folders. */
@@ -10,7 +11,7 @@ export function openFolderStore(root: string, staging?: string): Store {
   const at = (path: string): string => {
     const [first, ...rest] = path.split('/');
     // Staging locations may lie elsewhere on the same file system (`--staging`).
-    return staging !== undefined && first === 'staging' && rest.length > 0 ? join(staging, ...rest) : join(root, path);
+    return staging !== undefined && first === 'staging' ? join(staging, ...rest) : join(root, path);
   };
   const typed =
     (doing: string, path: string) =>
@@ -76,7 +77,7 @@ async function createFile(path: string): Promise<StoreWriter> {
       });
       // A short write is how a full disk begins; the next one would fail, but never count on it.
       if (bytesWritten !== length)
-        await writeRest(handle, path, Buffer.concat(parts).subarray(bytesWritten), position + bytesWritten);
+        await writeFully(handle, path, position + bytesWritten, Buffer.concat(parts).subarray(bytesWritten));
       position += length;
     },
     async sync() {
@@ -86,23 +87,4 @@ async function createFile(path: string): Promise<StoreWriter> {
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };
-}
-
-async function writeRest(
-  handle: Awaited<ReturnType<typeof open>>,
-  path: string,
-  rest: Uint8Array,
-  position: number,
-): Promise<void> {
-  let done = 0;
-  while (done < rest.byteLength) {
-    const { bytesWritten } = await handle
-      .write(rest, done, rest.byteLength - done, position + done)
-      .catch((error: unknown) => {
-        throw ioError(error, 'writing', path);
-      });
-    if (bytesWritten === 0)
-      throw new VhdvaultError('IO', `writing ${path} makes no progress`, { hint: 'look at the disk' });
-    done += bytesWritten;
-  }
 }

@@ -1,0 +1,112 @@
+import { isError, VhdvaultError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
+import { damaged } from './codec/object-header.ts';
+import type { VaultConfig } from './config.ts';
+import { blake3 } from './crypto/blake3.ts';
+import type { VaultKeys } from './crypto/keys.ts';
+import { checkSecret, openSlot, type SecretBytes, SLOT_SIZE } from './crypto/slot.ts';
+import { decodeEntry, logPath } from './log/entry.ts';
+import type { Store } from './open-store.ts';
+
+interface LockedVault {
+  store: Store;
+  config: VaultConfig;
+  vaultHash: Uint8Array;
+}
+
+/** More slot files are not tried: each may cost a second of work. */
+const MOST_SLOTS = 64;
+const SLOT_NAME = /^[0-9a-f]{16}$/;
+
+/**
+ * Secret -> keys, checked against entry 1.
+ * @throws VAULT_DAMAGED, VAULT_NEWER, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
+ */
+export async function unlock(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
+  return vault.config.encrypted ? unlockEncrypted(vault, secret) : unlockClear(vault, secret);
+}
+
+async function unlockClear(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
+  if (secret) {
+    throw new VhdvaultError(
+      'VAULT_KEY_REFUSED',
+      'this vault is not encrypted, yet a passphrase or key file was given',
+      {
+        hint: 'if it should be encrypted, somebody may have put another vault in its place; else run without the passphrase',
+      },
+    );
+  }
+  const { family, publicKey } = vault.config;
+  const keys: VaultKeys = { family, master: publicKey as Uint8Array, encrypted: false };
+  await checkInit(vault, keys);
+  return keys;
+}
+
+/** Tries one slot after the other: a stranger's file or a damaged slot must not lock out who has another (E4). */
+async function unlockEncrypted(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
+  if (!secret) {
+    throw new VhdvaultError('VAULT_KEY_MISSING', 'this vault is encrypted and no passphrase or key file was given', {
+      hint: 'use --passphrase-file FILE, VHDVAULT_PASSPHRASE_FILE, VHDVAULT_PASSPHRASE, --key-file FILE or VHDVAULT_KEY_FILE',
+    });
+  }
+  checkSecret(secret);
+  let problem: VhdvaultError | undefined;
+  let tried = 0;
+  for (const name of (await vault.store.list('keys')).filter((name) => SLOT_NAME.test(name))) {
+    if (tried === MOST_SLOTS) break;
+    let opened: Opened | undefined;
+    try {
+      const stored = await readSlot(vault.store, `keys/${name}`);
+      tried++;
+      opened = await openKeys(vault, name, stored, secret);
+      if (!opened) continue;
+      await checkInit(vault, opened.keys, opened.slot);
+      return opened.keys;
+    } catch (error) {
+      if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND', 'NO_PERMISSION', 'IO')) throw error;
+      // What is wrong behind a slot that opened tells more than what is wrong with another file.
+      if (opened || !problem) problem = error;
+    }
+  }
+  if (problem) throw problem;
+  const what = 'passphrase' in secret ? 'passphrase' : 'key file';
+  throw new VhdvaultError('VAULT_KEY_WRONG', `the ${what} opens none of the ${tried} key slots of this vault`, {
+    hint: 'check for a typing error, the keyboard layout, and that it belongs to this vault',
+  });
+}
+
+/** The size is looked at first: what lies there may be of any size, and no file at all. */
+async function readSlot(store: Store, path: string): Promise<Uint8Array> {
+  const size = await store.size(path);
+  if (size !== SLOT_SIZE) throw damaged(path, `is ${size ?? 0} bytes long, a slot has ${SLOT_SIZE}`);
+  return store.get(path);
+}
+
+interface Opened {
+  keys: VaultKeys;
+  slot: { name: string; hash: string };
+}
+
+/** undefined when the secret is not this slot's. */
+async function openKeys(
+  { config, vaultHash }: LockedVault,
+  name: string,
+  stored: Uint8Array,
+  secret: SecretBytes,
+): Promise<Opened | undefined> {
+  const { family } = config;
+  const master = await openSlot({ stored, path: `keys/${name}`, family, secret, vaultHash });
+  return master && { keys: { family, master, encrypted: true }, slot: { name, hash: toHex(blake3(stored)) } };
+}
+
+/** Entry 1 repeats the hash of vault.json and lists the slots: neither can be swapped for an old one (E4). */
+async function checkInit({ store, vaultHash }: LockedVault, keys: VaultKeys, slot?: Opened['slot']): Promise<void> {
+  const stored = await store.get(logPath(1)).catch((error: unknown) => {
+    throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing') : error;
+  });
+  const { body } = decodeEntry(keys, stored, 1, vaultHash);
+  if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry');
+  if (slot && !body.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash)) {
+    throw damaged(`keys/${slot.name}`, 'is not among the slots that the log lists');
+  }
+}
