@@ -23,8 +23,7 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   using overlay = new LocationTable(options.overlay);
   for (const { table, size } of disks)
     await (await createTable(table, mapShape(size, blockSize)))[Symbol.asyncDispose]();
-  await using blocks = await openPointBlocks(options);
-  const bases = await readBases(options, blocks);
+  const bases = await readBases(options);
   const memory = createScanMemory({
     sizes: disks.map(({ size }) => size),
     blockSize,
@@ -40,19 +39,11 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   return { disks: captured, adds };
 }
 
-async function openPointBlocks({ vault, index }: CaptureOptions): Promise<PointBlocks> {
+async function readBases({ vault, disks, index }: CaptureOptions): Promise<(BaseMap | undefined)[]> {
   const { store, keys } = vault;
-  return new PointBlocks({
-    store,
-    keys,
-    blockSize: vault.config.blockSize,
-    index: await openIndex(index, store, keys),
-  });
-}
-
-async function readBases({ vault, disks }: CaptureOptions, blocks: PointBlocks): Promise<(BaseMap | undefined)[]> {
   const { blockSize } = vault.config;
-  const hasher = createBlockHasher(vault.keys);
+  await using blocks = new PointBlocks({ store, keys, blockSize, index: await openIndex(index, store, keys) });
+  const hasher = createBlockHasher(keys);
   const bases: (BaseMap | undefined)[] = [];
   for (const { base } of disks) {
     if (!base) {

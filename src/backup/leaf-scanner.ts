@@ -4,10 +4,11 @@ import type { ChecksumTable } from '../cache/checksum-table.ts';
 import { ID_BYTES, isZeroId, isZeroPage, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
+import { stopIfAsked } from '../pool/common-queue.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
 import type { BlockStore } from './block-store.ts';
 import type { ScanDisk } from './scan-input.ts';
-import { count, type Field, type ScanMemory, STRIP, stopIfAsked } from './scan-memory.ts';
+import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
 
 /** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
 const CHUNK: number = MIB;
@@ -109,7 +110,7 @@ export class LeafScanner {
     let ahead = runs[0] ? this.#read(runs[0], 0) : undefined;
     try {
       for (const [n, run] of runs.entries()) {
-        stopIfAsked(this.#options.memory);
+        stopIfAsked(this.#options.memory.queue);
         const buffer = await (ahead as Promise<Buffer>);
         const following = runs[n + 1];
         ahead = following && this.#read(following, (n + 1) % 2);

@@ -1,15 +1,11 @@
-import { VhdvaultError } from '../base/errors.ts';
 import { ID_BYTES, mapShape } from '../disk/block-map.ts';
+import { type CommonQueue, createQueue } from '../pool/common-queue.ts';
 import { type ClaimMemory, createClaimMemory } from './claims.ts';
 
 /** Slices of the picture of changed blocks. */
 export const STRIP = 64;
 
-/** Control words, and what they mean. */
-export const NEXT = 0;
-export const STOP = 1;
-export const JOB = 2;
-/** States of the JOB word: has the log an `open` for this job? */
+/** States of the job word: has the log an `open` for this job? */
 export const JOB_CLOSED = 0;
 export const JOB_WANTED = 1;
 export const JOB_OPEN = 2;
@@ -31,7 +27,9 @@ export type Field = (typeof FIELDS)[number];
 
 /** All that the workers of a scan share: plain data over shared memory. */
 export interface ScanMemory {
-  control: Int32Array;
+  queue: CommonQueue;
+  /** One word: JOB_CLOSED, JOB_WANTED, JOB_OPEN or JOB_FAILED. */
+  job: Int32Array;
   /** Segment n is leaf page `leaves[n]` of disk `disks[n]`. */
   disks: Uint16Array;
   leaves: Uint32Array;
@@ -56,7 +54,8 @@ export function createScanMemory(options: {
   const leaves = options.sizes.map((size) => mapShape(size, options.blockSize).pages[0]);
   const order = interleave(leaves);
   return {
-    control: new Int32Array(new SharedArrayBuffer(16)),
+    queue: createQueue(),
+    job: new Int32Array(new SharedArrayBuffer(4)),
     ...order,
     counters: new Float64Array(new SharedArrayBuffer(options.threads * leaves.length * FIELDS.length * 8)),
     strips: new Uint32Array(new SharedArrayBuffer(leaves.length * STRIP * 4)),
@@ -93,11 +92,6 @@ function shared(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
   copy.set(bytes);
   return copy;
-}
-
-/** @throws CANCELLED when the run is to end */
-export function stopIfAsked({ control }: ScanMemory): void {
-  if (Atomics.load(control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
 }
 
 /** Adds to a counter of one worker's row. */

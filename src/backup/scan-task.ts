@@ -5,5 +5,5 @@ import type { ScanInput, ScanTools } from './scan-input.ts';
 
 /** The scan as a task for the pool. */
 export function scanTask(tools: ScanTools): Task<ScanInput, FinishedPack | null> {
-  return { name: 'scan', file: workerFile('scan', import.meta.url), run: (input) => scan(input, tools) };
+  return { file: workerFile('scan', import.meta.url), run: (input) => scan(input, tools) };
 }

@@ -4,6 +4,7 @@ import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
 import type { Disk, Generation } from '../disk/disk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
+import { shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import { openStore } from '../vault/open-store.ts';
@@ -11,21 +12,15 @@ import { BlockStore } from './block-store.ts';
 import { Claims } from './claims.ts';
 import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
 import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-input.ts';
-import { JOB, JOB_CLOSED, JOB_OPEN, JOB_WANTED, NEXT, type ScanMemory, STOP, stopIfAsked } from './scan-memory.ts';
+import { JOB_CLOSED, JOB_OPEN, JOB_WANTED, type ScanMemory } from './scan-memory.ts';
 
 /**
  * One worker's share of a scan: takes leaf pages of all disks from the common queue until none is left, reads, hashes
  * and stores what the vault lacks. Ends early, with CANCELLED, when the stop word is set; sets it when it fails.
  * @throws SOURCE_CHANGED, NO_SPACE, IO, VHD_*
  */
-export async function scan(input: ScanInput, tools: ScanTools): Promise<FinishedPack | null> {
-  const { memory } = input;
-  try {
-    return await scanAll(input, tools);
-  } catch (error) {
-    Atomics.store(memory.control, STOP, 1);
-    throw error;
-  }
+export function scan(input: ScanInput, tools: ScanTools): Promise<FinishedPack | null> {
+  return shareOf(input.memory.queue, () => scanAll(input, tools));
 }
 
 async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<FinishedPack | null> {
@@ -47,7 +42,7 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
   const hasher = createBlockHasher(keys);
   const buffers = scanBuffers(blockSize);
   await using disks = new OpenDisks(input, openDisk);
-  for (let n = take(memory); n < memory.disks.length; n = take(memory)) {
+  for (let n = takeNext(memory.queue); n < memory.disks.length; n = takeNext(memory.queue)) {
     const number = memory.disks[n] as number;
     const { disk, table, baseTable, facts } = await disks.open(number);
     const row = { worker, disk: number };
@@ -66,7 +61,7 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     });
     if (await scanner.scan(memory.leaves[n] as number)) await checkUnchanged(disk, facts);
   }
-  stopIfAsked(memory);
+  stopIfAsked(memory.queue);
   // Awaited here: what `await using` holds is closed as soon as this function returns.
   return await blocks.finishShare();
 }
@@ -113,17 +108,11 @@ class OpenDisks implements AsyncDisposable {
   }
 }
 
-function take(memory: ScanMemory): number {
-  stopIfAsked(memory);
-  return Atomics.add(memory.control, NEXT, 1);
-}
-
 /** Asks the main thread to open the job in the log, once, and waits until it has (J1). */
-async function jobIsOpen({ control }: ScanMemory): Promise<void> {
-  if (Atomics.compareExchange(control, JOB, JOB_CLOSED, JOB_WANTED) === JOB_CLOSED) Atomics.notify(control, JOB);
-  if (Atomics.load(control, JOB) === JOB_WANTED) await Atomics.waitAsync(control, JOB, JOB_WANTED).value;
-  if (Atomics.load(control, JOB) !== JOB_OPEN)
-    throw new VhdvaultError('CANCELLED', 'cancelled: the job was not opened');
+async function jobIsOpen({ job }: ScanMemory): Promise<void> {
+  if (Atomics.compareExchange(job, 0, JOB_CLOSED, JOB_WANTED) === JOB_CLOSED) Atomics.notify(job, 0);
+  if (Atomics.load(job, 0) === JOB_WANTED) await Atomics.waitAsync(job, 0, JOB_WANTED).value;
+  if (Atomics.load(job, 0) !== JOB_OPEN) throw new VhdvaultError('CANCELLED', 'cancelled: the job was not opened');
 }
 
 /**

@@ -1,6 +1,14 @@
 import { resolve } from 'node:path';
 import type { Run } from './command.ts';
 
+/** What the `vhd` commands take that look at one image. */
+export const imageFilePositionals = {
+  file: { type: 'string', demandOption: true, describe: 'The image' },
+} as const;
+export const imageFormatOptions = {
+  format: { choices: ['vhd', 'raw'], requiresArg: true, describe: 'Default: found from the content' },
+} as const;
+
 interface ImageArguments {
   file: string;
   format?: 'vhd' | 'raw' | undefined;

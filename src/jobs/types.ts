@@ -1,13 +1,14 @@
 import type { Cancellable } from '../base/abort.ts';
 import type { Finding } from '../base/finding.ts';
 import type { DiskAddress } from '../disk/address.ts';
+import type { Consistency, Counts, ManifestDisk, PointType } from '../point/manifest.ts';
+
+export type { Consistency, PointType } from '../point/manifest.ts';
 
 /** What opens a vault: one of the two, or nothing for an unencrypted one. */
 export type Secret = { passphrase: string } | { keyFile: string };
 
 export type Compression = 'lz4' | 'zstd' | 'none';
-export type PointType = 'full' | 'incremental' | 'differential';
-export type Consistency = 'crash' | 'file' | 'app';
 
 /** A disk to back up: its name in the item, and where it is. */
 export interface NamedDisk {
@@ -55,11 +56,7 @@ export interface DiskResult {
 }
 
 /** read: from the source; changed: against the base (full: all non-zero); stored: added to the vault, compressed. */
-export interface ByteCounts {
-  read: number;
-  changed: number;
-  stored: number;
-}
+export type ByteCounts = Counts;
 
 export interface InitResult {
   vault: string;
@@ -142,13 +139,7 @@ export interface ShowResult {
       virtualSize: number;
       root: string;
       /** What the source was. */
-      source: {
-        address: string;
-        format: string;
-        blockSize: number | null;
-        uniqueId: string | null;
-        creator: string | null;
-      };
+      source: ManifestDisk['source'];
       blockSize: number;
       /** SHA-256 of size, block size and root, hex. */
       fingerprint: string;

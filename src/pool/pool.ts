@@ -1,8 +1,5 @@
-import type { Cancellable } from '../base/abort.ts';
-
-/** A function that runs on a worker thread: plain data in, plain data out. `name` is its file in workers/. */
+/** A function that runs on a worker thread: plain data in, plain data out. */
 export interface Task<Input, Output> {
-  readonly name: string;
   /** Where its worker file lies: `new URL('../../workers/NAME.ts', import.meta.url)` with the ending of the importer. */
   readonly file: URL;
   /** The same function, for the in-thread pool. */
@@ -12,7 +9,7 @@ export interface Task<Input, Output> {
 /** Runs tasks; errors that a task throws arrive with their code, message, hint and details. */
 export interface Pool extends AsyncDisposable {
   readonly threads: number;
-  run<Input, Output>(task: Task<Input, Output>, input: Input, options?: Cancellable): Promise<Output>;
+  run<Input, Output>(task: Task<Input, Output>, input: Input): Promise<Output>;
 }
 
 /** The file of a worker, with the ending that this very code runs under: tsc does not rewrite URLs. */

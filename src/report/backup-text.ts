@@ -1,9 +1,10 @@
 import type { BackupResult, DiskResult } from '../jobs/types.ts';
+import { DISK_COLUMNS, diskCells } from './disk-cells.ts';
 import { type Look, paint } from './look.ts';
 import { recentText } from './moment.ts';
-import { countText, durationText, sizeText, speedText } from './quantity.ts';
+import { countText, durationText, speedText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
-import { shortFormat, shortPoint } from './short-name.ts';
+import { shortPoint } from './short-name.ts';
 import { stripText } from './strip.ts';
 import { tableLines } from './table.ts';
 
@@ -13,25 +14,15 @@ export function backupText(result: BackupResult, look: Look): string {
     result.healed > 0 ? [`${countText(result.healed, 'block')} stored again: the vault's copy was bad`] : [];
   return [
     `${paint(look, 'bold', result.item)}  ${result.type}${base}  ${paint(look, 'dim', result.reason)}`.trimEnd(),
-    ...tableLines(result.disks.map(diskRow), { align: 'lrllrlrlrl', indent: 2, gap: 1 }),
+    ...tableLines(result.disks.map(diskRow), DISK_COLUMNS),
     ...remarkLines(look, result.warnings, [...result.notices, ...healed]),
     savedLine(result, look),
   ].join('\n');
 }
 
 function diskRow(disk: DiskResult): string[] {
-  return [
-    disk.name,
-    sizeText(disk.virtualSize),
-    `${shortFormat(disk.format)} `,
-    ' read',
-    sizeText(disk.bytes.read),
-    ' changed',
-    sizeText(disk.bytes.changed),
-    ' stored',
-    sizeText(disk.bytes.stored),
-    ` ${stripText(disk.strip)}`,
-  ];
+  const { read, changed, stored } = disk.bytes;
+  return diskCells(disk, { read, changed, stored }, stripText(disk.strip));
 }
 
 function savedLine(result: BackupResult, look: Look): string {

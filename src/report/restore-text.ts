@@ -1,14 +1,15 @@
 import type { RestoreResult } from '../jobs/types.ts';
+import { DISK_COLUMNS, diskCells } from './disk-cells.ts';
 import { type Look, paint } from './look.ts';
-import { countText, durationText, sizeText, speedText } from './quantity.ts';
+import { countText, durationText, speedText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
-import { shortFormat, shortPoint } from './short-name.ts';
+import { shortPoint } from './short-name.ts';
 import { tableLines } from './table.ts';
 
 export function restoreText(result: RestoreResult, look: Look): string {
   return [
     paint(look, 'bold', `${result.item}@${shortPoint(result.point)}`),
-    ...tableLines(result.disks.map(result.dryRun ? plannedRow : diskRow), { align: 'lrllrlrlrl', indent: 2, gap: 1 }),
+    ...tableLines(result.disks.map(result.dryRun ? plannedRow : diskRow), DISK_COLUMNS),
     ...remarkLines(look, result.warnings),
     result.dryRun ? 'dry run: nothing was written' : restoredLine(result, look),
   ].join('\n');
@@ -17,22 +18,12 @@ export function restoreText(result: RestoreResult, look: Look): string {
 type RestoredDisk = RestoreResult['disks'][number];
 
 function diskRow(disk: RestoredDisk): string[] {
-  return [
-    disk.name,
-    sizeText(disk.virtualSize),
-    `${shortFormat(disk.format)} `,
-    ' read',
-    sizeText(disk.bytes.read),
-    ' written',
-    sizeText(disk.bytes.written),
-    ' skipped',
-    sizeText(disk.bytes.skipped),
-    ` ${disk.path}`,
-  ];
+  const { read, written, skipped } = disk.bytes;
+  return diskCells(disk, { read, written, skipped }, disk.path);
 }
 
 function plannedRow(disk: RestoredDisk): string[] {
-  return [disk.name, sizeText(disk.virtualSize), `${shortFormat(disk.format)} `, ` ${disk.path}`];
+  return diskCells(disk, {}, disk.path);
 }
 
 function restoredLine(result: RestoreResult, look: Look): string {

@@ -1,20 +1,20 @@
+import { type CommonQueue, createQueue } from '../pool/common-queue.ts';
+
 /** What the workers of a restore share. */
 export interface CopyMemory {
-  /** Next segment, stop flag. */
-  control: Int32Array;
+  /** Of segments of the disk. */
+  queue: CommonQueue;
   /** Per worker: done, read, written, skipped. */
   counters: Float64Array;
 }
 
-export const NEXT = 0;
-export const STOP = 1;
 const FIELDS = ['done', 'read', 'written', 'skipped'] as const;
 export type CopyField = (typeof FIELDS)[number];
 export type CopyCounts = Record<CopyField, number>;
 
 export function createCopyMemory(threads: number): CopyMemory {
   return {
-    control: new Int32Array(new SharedArrayBuffer(8)),
+    queue: createQueue(),
     counters: new Float64Array(new SharedArrayBuffer(threads * FIELDS.length * 8)),
   };
 }

@@ -1,20 +1,16 @@
-import { VhdvaultError } from '../base/errors.ts';
 import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
-import type { IndexAddress } from '../cache/index-cache.ts';
-import { openIndex } from '../cache/index-cache.ts';
+import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { PAGE_IDS } from '../disk/block-map.ts';
 import type { Extent } from '../disk/disk.ts';
 import type { ImagePlan } from '../image/image-plan.ts';
 import { type ImageWriter, openImageWriter } from '../image/image-writer.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
-import type { PointDiskFacts } from '../point/point-disk.ts';
-import { PointDisk } from '../point/point-disk.ts';
-import type { StoreAddress } from '../vault/open-store.ts';
-import { openStore } from '../vault/open-store.ts';
+import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
+import { shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
+import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
-import type { CopyMemory } from './copy-memory.ts';
-import { count, NEXT, STOP } from './copy-memory.ts';
+import { type CopyMemory, count } from './copy-memory.ts';
 
 const CHUNK: number = MIB;
 
@@ -37,13 +33,8 @@ export interface CopyInput {
  * One worker's share of a restore: takes segments of the disk from the common queue and writes their data at final
  * offsets. Ends early, with CANCELLED, when the stop word is set; sets it when it fails.
  */
-export async function copy(input: CopyInput): Promise<void> {
-  try {
-    await copyAll(input);
-  } catch (error) {
-    Atomics.store(input.memory.control, STOP, 1);
-    throw error;
-  }
+export function copy(input: CopyInput): Promise<void> {
+  return shareOf(input.memory.queue, () => copyAll(input));
 }
 
 async function copyAll(input: CopyInput): Promise<void> {
@@ -54,22 +45,13 @@ async function copyAll(input: CopyInput): Promise<void> {
   await using writer = await openImageWriter(path, plan);
   const segment = PAGE_IDS * facts.blockSize;
   const copier = new Copier(input, disk, writer);
-  for (let n = take(input); n * segment < facts.size; n = take(input)) {
+  for (let n = takeNext(memory.queue); n * segment < facts.size; n = takeNext(memory.queue)) {
     const length = Math.min(segment, facts.size - n * segment);
     for await (const extent of disk.extents(n * segment, length)) await copier.extent(extent);
     count(memory, input.worker, 'done', length);
   }
   await copier.finish();
   await writer.sync();
-}
-
-function stopIfAsked({ control }: CopyMemory): void {
-  if (Atomics.load(control, STOP) !== 0) throw new VhdvaultError('CANCELLED', 'cancelled');
-}
-
-function take({ memory }: CopyInput): number {
-  stopIfAsked(memory);
-  return Atomics.add(memory.control, NEXT, 1);
 }
 
 /** Copies extents in chunks; a chunk is written while the next one is read. */
@@ -106,7 +88,7 @@ class Copier {
 
   async #chunk(offset: number, length: number, kind: Extent['kind']): Promise<void> {
     const { memory, worker } = this.#input;
-    stopIfAsked(memory);
+    stopIfAsked(memory.queue);
     const buffer = (this.#buffers[this.#turn] as Buffer).subarray(0, length);
     this.#turn = 1 - this.#turn;
     if (kind === 'zero') buffer.fill(0);

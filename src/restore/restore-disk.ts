@@ -1,15 +1,14 @@
 import { throwIfAborted } from '../base/abort.ts';
-import type { IndexAddress } from '../cache/index-cache.ts';
-import { openIndex } from '../cache/index-cache.ts';
+import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { type ImagePlan, planImage, type TargetFormat } from '../image/image-plan.ts';
 import { createImage } from '../image/image-writer.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
-import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
+import { runOnAll } from '../pool/run-on-all.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type CopyCounts, createCopyMemory, STOP, totals } from './copy-memory.ts';
+import { type CopyCounts, createCopyMemory, totals } from './copy-memory.ts';
 import { copyTask } from './copy-task.ts';
 
 export interface RestoreDiskOptions {
@@ -77,23 +76,13 @@ export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan):
 
 async function copyDisk(options: RestoreDiskOptions, plan: ImagePlan, path: string): Promise<CopyCounts> {
   const { vault, pool, index, disk, target, preallocate, signal, onCounts } = options;
-  throwIfAborted(signal);
   const memory = createCopyMemory(pool.threads);
-  const stop = () => Atomics.store(memory.control, STOP, 1);
-  signal?.addEventListener('abort', stop, { once: true });
-  const ticking = setInterval(() => onCounts?.(totals(memory)), 100);
-  try {
-    const writeZeros = preallocate || target.format === 'block-device';
-    const common = { store: vault.store.address, keys: vault.keys, index, disk, path, plan, writeZeros, memory };
-    await allOrFirstCause(
-      Array.from({ length: pool.threads }, (_, worker) => pool.run(copyTask, { ...common, worker })),
-      stop,
-    );
-  } finally {
-    clearInterval(ticking);
-    signal?.removeEventListener('abort', stop);
-  }
-  throwIfAborted(signal);
+  const writeZeros = preallocate || target.format === 'block-device';
+  await runOnAll({
+    ...{ pool, task: copyTask, queue: memory.queue, signal },
+    input: { store: vault.store.address, keys: vault.keys, index, disk, path, plan, writeZeros, memory },
+    onTick: () => onCounts?.(totals(memory)),
+  });
   onCounts?.(totals(memory));
   return totals(memory);
 }

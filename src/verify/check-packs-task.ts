@@ -3,7 +3,6 @@ import { type CheckPacksInput, checkPacks, type PackProblem } from './check-pack
 
 /** The check of packs as a task for the pool. */
 export const checkPacksTask: Task<CheckPacksInput, PackProblem[]> = {
-  name: 'check-packs',
   file: workerFile('check-packs', import.meta.url),
   run: checkPacks,
 };

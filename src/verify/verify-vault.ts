@@ -3,12 +3,13 @@ import type { Finding } from '../base/finding.ts';
 import { toHex } from '../base/hex.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
-import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
+import { createQueue } from '../pool/common-queue.ts';
 import type { Pool } from '../pool/pool.ts';
+import { runOnAll } from '../pool/run-on-all.ts';
 import { packPath } from '../vault/block-writer.ts';
 import { checkSegment } from '../vault/check-segment.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type PackProblem, STOP } from './check-packs.ts';
+import type { PackProblem } from './check-packs.ts';
 import { checkPacksTask } from './check-packs-task.ts';
 import { badIdKey, walkPoint } from './walk-point.ts';
 
@@ -123,29 +124,18 @@ async function readPacks(options: VerifyVaultOptions, index: LocationTable): Pro
   for (const { name, size } of index.packs())
     if ((await store.size(packPath(name))) === size) packs.push({ name, size });
   const total = packs.reduce((sum, { size }) => sum + size, 0);
-  const memory = {
-    control: new Int32Array(new SharedArrayBuffer(8)),
-    counters: new Float64Array(new SharedArrayBuffer(pool.threads * 8)),
-  };
-  const stop = () => Atomics.store(memory.control, STOP, 1);
-  signal?.addEventListener('abort', stop, { once: true });
-  const ticking = setInterval(
-    () =>
+  const queue = createQueue();
+  const counters = new Float64Array(new SharedArrayBuffer(pool.threads * 8));
+  const problems = await runOnAll({
+    ...{ pool, task: checkPacksTask, queue, signal },
+    input: { store: store.address, keys, blockSize: config.blockSize, index: options.index, packs, queue, counters },
+    onTick: () =>
       onBytes?.(
-        memory.counters.reduce((sum, n) => sum + n, 0),
+        counters.reduce((sum, bytes) => sum + bytes, 0),
         total,
       ),
-    100,
-  );
-  try {
-    const input = { store: store.address, keys, blockSize: config.blockSize, index: options.index, packs, memory };
-    const runs = Array.from({ length: pool.threads }, (_, worker) => pool.run(checkPacksTask, { ...input, worker }));
-    return (await allOrFirstCause(runs, stop)).flat();
-  } finally {
-    clearInterval(ticking);
-    signal?.removeEventListener('abort', stop);
-    throwIfAborted(signal);
-  }
+  });
+  return problems.flat();
 }
 
 /** Packs that no point adds: left by interrupted runs. A listing finds them; nothing is decided from it. */

@@ -1,5 +1,5 @@
 import { type Command, command } from '../command.ts';
-import { imageFileOf } from '../image-file.ts';
+import { imageFileOf, imageFilePositionals, imageFormatOptions } from '../image-file.ts';
 import { imageOptions, outputOptions } from '../options.ts';
 
 export const vhdInfoCommand: Command = command({
@@ -7,12 +7,8 @@ export const vhdInfoCommand: Command = command({
   syntax: 'info <file>',
   describe: "Show an image's footer, header, locators, allocation and chain",
   examples: [['vhdvault vhd info disk.vhd', 'Named as in the specification']],
-  positionals: { file: { type: 'string', demandOption: true, describe: 'The image' } } as const,
-  options: {
-    format: { choices: ['vhd', 'raw'], requiresArg: true, describe: 'Default: found from the content' },
-    ...imageOptions,
-    ...outputOptions,
-  } as const,
+  positionals: imageFilePositionals,
+  options: { ...imageFormatOptions, ...imageOptions, ...outputOptions },
   run: async (args, run) => {
     const { path, options } = imageFileOf(args, run);
     const { imageFacts } = await import('../../image/image-facts.ts');

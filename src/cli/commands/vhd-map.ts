@@ -1,6 +1,6 @@
 import type { MapResult } from '../../report/map-text.ts';
 import { type Command, command } from '../command.ts';
-import { imageFileOf } from '../image-file.ts';
+import { imageFileOf, imageFilePositionals, imageFormatOptions } from '../image-file.ts';
 import { imageOptions, outputOptions } from '../options.ts';
 
 export const vhdMapCommand: Command = command({
@@ -8,12 +8,8 @@ export const vhdMapCommand: Command = command({
   syntax: 'map <file>',
   describe: "List the extents of an image's disk: data, zero, or its parent's",
   examples: [['vhdvault vhd map disk.vhd --json', 'Offsets and lengths in bytes']],
-  positionals: { file: { type: 'string', demandOption: true, describe: 'The image' } } as const,
-  options: {
-    format: { choices: ['vhd', 'raw'], requiresArg: true, describe: 'Default: found from the content' },
-    ...imageOptions,
-    ...outputOptions,
-  } as const,
+  positionals: imageFilePositionals,
+  options: { ...imageFormatOptions, ...imageOptions, ...outputOptions },
   run: async (args, run) => {
     const { path, options } = imageFileOf(args, run);
     const { openDisk } = await import('../../image/open-disk.ts');

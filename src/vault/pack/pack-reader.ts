@@ -25,7 +25,6 @@ export interface FrameLocation {
 /** An open pack: its header is read and its key derived once. */
 export class PackReader implements AsyncDisposable {
   readonly path: string;
-  readonly job: Uint8Array;
   readonly #file: StoreReader;
   readonly #header: Uint8Array;
   readonly #family: Uint8Array;
@@ -36,12 +35,10 @@ export class PackReader implements AsyncDisposable {
     path: string;
     file: StoreReader;
     header: Uint8Array;
-    job: Uint8Array;
     family: Uint8Array;
     sealer: Sealer;
   }) {
     this.path = options.path;
-    this.job = options.job;
     this.#file = options.file;
     this.#header = options.header;
     this.#family = options.family;
@@ -105,7 +102,7 @@ export async function openPack(store: Store, keys: VaultKeys, path: string): Pro
     await file.read(0, header);
     const parsed = parseObjectHeader(header, 'pack', path);
     const sealer = openObject(keys, parsed, path);
-    return new PackReader({ path, file, header, job: parsed.job, family: keys.family, sealer });
+    return new PackReader({ path, file, header, family: keys.family, sealer });
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
