@@ -3,6 +3,7 @@ export type { DiskAddress, FileAddress } from './disk/address.ts';
 export {
   type BlockPlan,
   bitmapBytes,
+  type Cancellable,
   type ConvertOptions,
   type ConvertProgress,
   type ConvertResult,
@@ -13,6 +14,8 @@ export {
   type Disk,
   type DynamicHeader,
   type ErrorCode,
+  type ErrorDetails,
+  type ErrorFacts,
   type Extent,
   type ExtentKind,
   encodeBat,
@@ -62,31 +65,43 @@ export {
   VhdvaultError,
   type Where,
 } from './image/vhd-parser.ts';
-export { type BackupOptions, backup } from './jobs/backup-job.ts';
-export { items, points, show } from './jobs/points.ts';
-export { restore } from './jobs/restore-job.ts';
-export { createVault, openVault, type SessionOptions, type VaultSession } from './jobs/session.ts';
+export { backup } from './jobs/backup-job.ts';
+export type { BackupOptions, BackupPreview, BackupResult, DiskResult, HookResult } from './jobs/backup-types.ts';
+export { diff } from './jobs/diff-job.ts';
+export type { ComparedPoint, DiffCell, DiffDisk, DiffOptions, DiffPicture, DiffResult } from './jobs/diff-types.ts';
+export { openPoint } from './jobs/open-point.ts';
 export type {
-  BackupResult,
+  ItemsResult,
+  PointSummary,
+  PointsOptions,
+  PointsResult,
+  Share,
+  ShowResult,
+  StatsResult,
+} from './jobs/point-types.ts';
+export { items, points, show } from './jobs/points.ts';
+export { previewBackup } from './jobs/preview-job.ts';
+export { restore } from './jobs/restore-job.ts';
+export type { RestoreFormat, RestoreOptions, RestoreResult } from './jobs/restore-types.ts';
+export {
+  type CreateVaultOptions,
+  createVault,
+  openVault,
+  type SessionOptions,
+  type VaultSession,
+} from './jobs/session.ts';
+export { stats } from './jobs/stats.ts';
+export type {
   ByteCounts,
   Compression,
   Consistency,
+  DiskArgument,
   DiskProgress,
-  DiskResult,
   InitResult,
-  ItemsResult,
   NamedDisk,
-  PointSummary,
-  PointsResult,
   PointType,
   Progress,
-  RestoreFormat,
-  RestoreOptions,
-  RestoreResult,
-  Secret,
-  ShowResult,
-  VerifyOptions,
-  VerifyResult,
   Watchable,
 } from './jobs/types.ts';
 export { verify } from './jobs/verify-job.ts';
+export type { VerifyOptions, VerifyResult } from './jobs/verify-types.ts';

@@ -7,6 +7,8 @@ import type { BlockHasher } from '../vault/block-ids.ts';
 /** The ids of the leaf pages of a disk of the base point, and where the pages above them came from. */
 export interface BaseMap {
   leafIds: Uint8Array;
+  /** There is a checksum table, whatever is in it. */
+  hasTable: boolean;
   fromTable: number;
   fromVault: number;
 }
@@ -26,7 +28,12 @@ export async function readBaseMap(options: {
 }): Promise<BaseMap> {
   const { size, blockSize, table, blocks, hasher } = options;
   const shape = mapShape(size, blockSize);
-  const map: BaseMap = { leafIds: fromHex(options.root), fromTable: 0, fromVault: 0 };
+  const map: BaseMap = {
+    leafIds: fromHex(options.root),
+    hasTable: table !== undefined,
+    fromTable: 0,
+    fromVault: 0,
+  };
   const readPage = async (level: number, n: number, id: Uint8Array): Promise<Uint8Array> => {
     const page = new Uint8Array(PAGE_BYTES);
     if (isZeroId(id)) return page;

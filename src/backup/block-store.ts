@@ -2,39 +2,67 @@ import { LocationTable } from '../cache/location-table.ts';
 import type { BlockIndex } from '../vault/block-index.ts';
 import { BlockWriter, type BlockWriterOptions, type FinishedPack } from '../vault/block-writer.ts';
 import type { Claims } from './claims.ts';
+import { isFirstReuse, type ReuseMemory, recordPack } from './reuse.ts';
+
+/** What the point adds to the vault by one block, in bytes; `reused`: an interrupted run had stored it. */
+export interface Stored {
+  bytes: number;
+  reused: boolean;
+}
+
+const NOTHING: Stored = { bytes: 0, reused: false };
+
+/** What takes the changed blocks of a scan. */
+export interface BlockSink extends AsyncDisposable {
+  put(id: Uint8Array, raw: Uint8Array): Promise<Stored>;
+  /** Ends a worker's share: a last pack that is small stays in the staging location and is returned. */
+  finishShare(): Promise<FinishedPack | null>;
+  /** The run ends early: what is worth it is kept for the next one. */
+  keep(): Promise<void>;
+}
+
+/** Of a preview, which stores nothing. */
+export const noStore: BlockSink = {
+  put: async () => NOTHING,
+  finishShare: async () => null,
+  keep: async () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
+};
 
 /**
  * Stores a block unless the vault or this run has it: claims, the job's overlay, the index, in this order (P6). Owns the
  * index that it is given.
  */
-export class BlockStore implements AsyncDisposable {
+export class BlockStore implements BlockSink {
   readonly #claims: Claims;
   readonly #overlay: LocationTable;
   readonly #index: BlockIndex;
   readonly #writer: BlockWriter;
+  readonly #reuse: ReuseMemory;
   #finished = false;
 
   constructor(options: {
     claims: Claims;
     overlay: string;
     index: BlockIndex;
+    reuse: ReuseMemory;
     writer: Omit<BlockWriterOptions, 'onPack'>;
   }) {
     this.#claims = options.claims;
     this.#overlay = new LocationTable(options.overlay);
     this.#index = options.index;
+    this.#reuse = options.reuse;
     this.#writer = new BlockWriter({ ...options.writer, onPack: (pack) => this.#record(pack) });
   }
 
-  /** Returns the bytes that were stored for it: 0 where it was there already. */
-  async put(id: Uint8Array, raw: Uint8Array): Promise<number> {
-    if (!this.#claims.claim(id)) return 0;
-    const known = this.#overlay.find(id) ?? (await this.#index.find([id]))[0];
-    if (known) {
+  async put(id: Uint8Array, raw: Uint8Array): Promise<Stored> {
+    if (!this.#claims.claim(id)) return NOTHING;
+    const own = this.#overlay.find(id);
+    if (own ?? (await this.#index.find([id]))[0]) {
       this.#claims.release(id);
-      return 0;
+      return own && isFirstReuse(this.#reuse, own) ? { bytes: own.storedLength, reused: true } : NOTHING;
     }
-    return this.#writer.append(id, raw);
+    return { bytes: await this.#writer.append(id, raw), reused: false };
   }
 
   /** Stores the blocks of a small pack that lies in the staging location; they are claimed already. */
@@ -48,11 +76,14 @@ export class BlockStore implements AsyncDisposable {
     this.#finished = true;
   }
 
-  /** Ends a worker's share: a last pack that is small stays in the staging location and is returned. */
   async finishShare(): Promise<FinishedPack | null> {
     const tail = await this.#writer.finishShare();
     this.#finished = true;
     return tail;
+  }
+
+  keep(): Promise<void> {
+    return this.#writer.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,11 +94,8 @@ export class BlockStore implements AsyncDisposable {
   }
 
   /** An id enters the overlay before it leaves the claims, so that it is always in one of them. */
-  async #record({ name, size, entries }: FinishedPack): Promise<void> {
-    this.#overlay.transaction(() => {
-      const pack = this.#overlay.addPack({ name, size, frames: entries.length });
-      this.#overlay.addBlocks(entries.map((entry, ordinal) => ({ ...entry, pack, ordinal })));
-    });
-    for (const { id } of entries) this.#claims.release(id);
+  async #record(pack: FinishedPack): Promise<void> {
+    recordPack(this.#overlay, pack);
+    for (const { id } of pack.entries) this.#claims.release(id);
   }
 }

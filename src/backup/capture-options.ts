@@ -18,20 +18,26 @@ export interface CaptureDisk {
   base: { size: number; root: string; table: string } | null;
 }
 
-export interface CaptureOptions {
+/** What a scan needs: one that stores, or a preview. */
+export interface ScanOptions {
   vault: Vault;
   pool: Pool;
   openDisk: OpenDisk;
   index: IndexAddress;
+  disks: readonly CaptureDisk[];
+  signal?: AbortSignal | undefined;
+  /** Called with the counters of all disks, in order. */
+  onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;
+}
+
+export interface CaptureOptions extends ScanOptions {
   /** Id of the job, hex, and its staging location in the store. */
   job: string;
   folder: string;
   /** File for the job's overlay. */
   overlay: string;
-  disks: readonly CaptureDisk[];
-  signal?: AbortSignal | undefined;
-  /** Called with the counters of all disks, in order. */
-  onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;
+  /** Names of packs that an interrupted run of the job stored. */
+  resumed: readonly string[];
 }
 
 /** What was captured of one disk. */
@@ -41,5 +47,6 @@ export interface CapturedDisk {
   counts: Record<Field, number>;
   /** Share of changed blocks in 64 slices of the disk. */
   strip: number[];
-  base: { fromTable: number; fromVault: number } | null;
+  /** How many pages of the base's map came from where; null without a base. */
+  base: { hasTable: boolean; fromTable: number; fromVault: number } | null;
 }

@@ -9,37 +9,63 @@ import { createBlockHasher } from '../vault/block-ids.ts';
 import { FRAMES_TARGET } from '../vault/block-writer.ts';
 import type { Adds } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
-import type { CapturedDisk, CaptureOptions } from './capture-options.ts';
+import type { CapturedDisk, CaptureOptions, ScanOptions } from './capture-options.ts';
+import { capturedDisk } from './captured-disk.ts';
+import { NO_REUSE, type ReuseMemory, reusePacks } from './reuse.ts';
 import { runScan } from './run-scan.ts';
-import { createScanMemory } from './scan-memory.ts';
+import { createScanMemory, type ScanMemory } from './scan-memory.ts';
 import { joinTails, writeMaps } from './store-rest.ts';
 import { writeIndex } from './write-index.ts';
+import { mapOf } from './write-map.ts';
 
 /** Captures all disks: afterwards every block, page and segment of the point is durable, and only the commit is missing. */
 export async function capture(options: CaptureOptions): Promise<{ disks: CapturedDisk[]; adds: Adds[] }> {
-  const { vault, pool, disks } = options;
-  const { blockSize } = vault.config;
+  const { vault, disks, job, resumed } = options;
+  const { store, keys, config } = vault;
   await rm(options.overlay, { force: true });
   using overlay = new LocationTable(options.overlay);
-  for (const { table, size } of disks)
-    await (await createTable(table, mapShape(size, blockSize)))[Symbol.asyncDispose]();
+  const reuse = await reusePacks({ store, keys, job }, resumed, overlay);
+  for (const { table, size } of disks) {
+    await (await createTable(table, mapShape(size, config.blockSize)))[Symbol.asyncDispose]();
+  }
   const bases = await readBases(options);
-  const memory = createScanMemory({
-    sizes: disks.map(({ size }) => size),
-    blockSize,
-    threads: pool.threads,
-    base: bases.map((base) => base?.leafIds),
-    claims: (pool.threads + 1) * 2 * FRAMES_TARGET,
-  });
+  const memory = newMemory(options, bases, { reuse, jobIsOpen: vault.state.jobs.get(job) === 'open' });
   const tails = await runScan(options, memory);
   await joinTails(options, memory, tails);
   const captured = await writeMaps(options, memory, bases);
   throwIfAborted(options.signal);
-  const adds = await writeIndex(vault, Buffer.from(options.job, 'hex'), options.folder, overlay);
+  const adds = await writeIndex(vault, Buffer.from(job, 'hex'), options.folder, overlay);
   return { disks: captured, adds };
 }
 
-async function readBases({ vault, disks, index }: CaptureOptions): Promise<(BaseMap | undefined)[]> {
+/** Reads all disks and compares them with their bases, and stores nothing. */
+export async function preview(options: ScanOptions): Promise<CapturedDisk[]> {
+  const bases = await readBases(options);
+  const memory = newMemory(options, bases, { reuse: NO_REUSE, jobIsOpen: false });
+  await runScan(options, memory);
+  const hasher = createBlockHasher(options.vault.keys);
+  return bases.map((base, n) => {
+    const { root, pages } = mapOf(memory.found[n] as Uint8Array, hasher);
+    return capturedDisk(options, memory, { n, base, map: { root, pages, stored: 0, reused: 0 } });
+  });
+}
+
+function newMemory(
+  { vault, pool, disks }: ScanOptions,
+  bases: readonly (BaseMap | undefined)[],
+  job: { reuse: ReuseMemory; jobIsOpen: boolean },
+): ScanMemory {
+  return createScanMemory({
+    sizes: disks.map(({ size }) => size),
+    blockSize: vault.config.blockSize,
+    threads: pool.threads,
+    base: bases.map((base) => base?.leafIds),
+    claims: (pool.threads + 1) * 2 * FRAMES_TARGET,
+    ...job,
+  });
+}
+
+async function readBases({ vault, disks, index }: ScanOptions): Promise<(BaseMap | undefined)[]> {
   const { store, keys } = vault;
   const { blockSize } = vault.config;
   await using blocks = new PointBlocks({ store, keys, blockSize, index: await openIndex(index, store, keys) });

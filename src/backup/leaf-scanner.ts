@@ -6,7 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
 import { stopIfAsked } from '../pool/common-queue.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
-import type { BlockStore } from './block-store.ts';
+import type { BlockSink } from './block-store.ts';
 import type { ScanDisk } from './scan-input.ts';
 import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
 
@@ -18,10 +18,11 @@ export interface LeafScannerOptions {
   row: { worker: number; disk: number };
   disk: Disk;
   facts: ScanDisk;
-  table: ChecksumTable;
+  /** The new one; none in a preview. */
+  table: ChecksumTable | undefined;
   baseTable: ChecksumTable | undefined;
   baseBlocks: PointBlocks;
-  blocks: BlockStore;
+  blocks: BlockSink;
   hasher: BlockHasher;
   blockSize: number;
   buffers: ScanBuffers;
@@ -62,7 +63,7 @@ export class LeafScanner {
     this.#countVanished(leaf, runs, base);
     if (!isZeroPage(page)) {
       (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
-      await table.writePage(0, leaf, page);
+      await table?.writePage(0, leaf, page);
     }
     const start = leaf * PAGE_IDS * blockSize;
     this.#count('done', Math.min(facts.size - start, PAGE_IDS * blockSize));
@@ -148,10 +149,13 @@ export class LeafScanner {
     page.set(id, at);
     if (equalBytes(id, baseId)) return;
     this.#changed(block);
-    const stored = await blocks.put(id, raw);
-    if (stored === 0) return;
-    this.#count('storedBytes', stored);
+    const { bytes, reused } = await blocks.put(id, raw);
+    if (bytes === 0) return;
+    this.#count('storedBytes', bytes);
     this.#count('storedBlocks', 1);
+    if (!reused) return;
+    this.#count('reusedBytes', bytes);
+    this.#count('reusedBlocks', 1);
   }
 
   /** Blocks of the base that are not allocated any more became zeros. */

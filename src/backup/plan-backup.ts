@@ -1,41 +1,102 @@
+import prettyBytes from 'pretty-bytes';
 import { VhdvaultError } from '../base/errors.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
-import type { PointType } from '../point/manifest.ts';
+import type { ManifestDisk, PointType } from '../point/manifest.ts';
 
 export interface BackupPlan {
   type: PointType;
   base: CatalogPoint | undefined;
+  /** Per disk to back up: what it was in the base, if it was there. */
+  bases: (ManifestDisk | undefined)[];
   /** Why this type and this base. */
   reason: string;
+  /** Disks that are missing, new or renamed: who reads the point later must know. */
   warnings: string[];
+  notices: string[];
+}
+
+/** What planning needs to know of a disk to back up. */
+export interface PlannedDisk {
+  name: string;
+  size: number;
+  /** Where it lies, and the unique id of its image: these tell a renamed disk. */
+  path: string;
+  uniqueId: string | null;
 }
 
 /** Decides type and base from what the item has. */
 export function planBackup(options: {
-  type: 'auto' | 'full' | 'incremental';
-  latest: CatalogPoint | undefined;
-  /** Names of the disks to back up. */
-  disks: readonly string[];
+  type: 'auto' | PointType;
+  /** Of the item, oldest first. */
+  points: readonly CatalogPoint[];
+  disks: readonly PlannedDisk[];
 }): BackupPlan {
-  const { type, latest, disks } = options;
-  if (!latest) {
-    const reason = type === 'incremental' ? 'no point to build on: a full one' : 'the first point of this item';
-    return { type: 'full', base: undefined, reason, warnings: [] };
-  }
-  const warnings = diskWarnings(latest, disks);
-  if (type === 'full') return { type: 'full', base: undefined, reason: 'a full point was asked for', warnings };
-  return { type: 'incremental', base: latest, reason: 'compared with the latest point', warnings };
+  const { type, points, disks } = options;
+  const { base, ...chosen } = chooseBase(type, points);
+  const latest = points.at(-1);
+  return {
+    ...{ ...chosen, base },
+    bases: disks.map((disk) => base && sameDisk(base, disk, disks)),
+    warnings: latest ? nameWarnings(latest, disks) : [],
+    notices: latest ? sizeNotices(latest, disks) : [],
+  };
 }
 
-function diskWarnings(latest: CatalogPoint, disks: readonly string[]): string[] {
+function chooseBase(
+  type: 'auto' | PointType,
+  points: readonly CatalogPoint[],
+): Pick<BackupPlan, 'type' | 'base' | 'reason'> {
+  const latest = points.at(-1);
+  if (!latest) {
+    const reason =
+      type === 'auto' || type === 'full' ? 'the first point of this item' : 'no point to build on: a full one';
+    return { type: 'full', base: undefined, reason };
+  }
+  if (type === 'full') return { type, base: undefined, reason: 'a full point was asked for' };
+  if (type !== 'differential') return { type: 'incremental', base: latest, reason: 'compared with the latest point' };
+  const full = points.findLast(({ manifest }) => manifest.type === 'full');
+  return full
+    ? { type, base: full, reason: 'compared with the last full point' }
+    : { type: 'full', base: undefined, reason: 'no full point to build on: a full one' };
+}
+
+/** A disk of the point that this one is: of the same name, or else one whose name is gone and whose image or place is the same. */
+function sameDisk(
+  { manifest }: CatalogPoint,
+  disk: PlannedDisk,
+  all: readonly PlannedDisk[],
+): ManifestDisk | undefined {
+  const gone = manifest.disks.filter(({ name }) => !all.some((other) => other.name === name));
+  return (
+    manifest.disks.find(({ name }) => name === disk.name) ??
+    gone.find(({ source }) => source.uniqueId !== null && source.uniqueId === disk.uniqueId) ??
+    gone.find(({ source }) => source.address === disk.path)
+  );
+}
+
+function nameWarnings(latest: CatalogPoint, disks: readonly PlannedDisk[]): string[] {
   const before = latest.manifest.disks.map(({ name }) => name);
-  const missing = before.filter((name) => !disks.includes(name));
-  const added = disks.filter((name) => !before.includes(name));
-  const warnings: string[] = [];
+  const found = disks.map((disk) => ({ name: disk.name, was: sameDisk(latest, disk, disks)?.name }));
+  const missing = before.filter((name) => !found.some(({ was }) => was === name));
+  const added = found.filter(({ was }) => was === undefined).map(({ name }) => name);
+  const warnings = found
+    .filter(({ name, was }) => was !== undefined && was !== name)
+    .map(({ name, was }) => `${name} was named ${was} in the latest point: it is compared with that`);
   if (missing.length > 0)
     warnings.push(`${missing.join(', ')} of the latest point ${missing.length > 1 ? 'are' : 'is'} not in this one`);
   if (added.length > 0) warnings.push(`${added.join(', ')} ${added.length > 1 ? 'are' : 'is'} new in this item`);
   return warnings;
+}
+
+function sizeNotices(latest: CatalogPoint, disks: readonly PlannedDisk[]): string[] {
+  return disks.flatMap((disk) => {
+    const before = sameDisk(latest, disk, disks)?.size ?? disk.size;
+    if (before === disk.size) return [];
+    const by = prettyBytes(Math.abs(disk.size - before), { binary: true });
+    return [
+      `${disk.name} ${disk.size > before ? 'grew' : 'shrank'} by ${by} to ${prettyBytes(disk.size, { binary: true })}`,
+    ];
+  });
 }
 
 /** The block map has room for 2^32 blocks. @throws DISK_SIZE */

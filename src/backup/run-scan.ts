@@ -1,6 +1,7 @@
 import { runOnAll } from '../pool/run-on-all.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
-import type { CaptureOptions } from './capture-options.ts';
+import type { CaptureOptions, ScanOptions } from './capture-options.ts';
+import type { ScanWrites } from './scan-input.ts';
 import { JOB_CLOSED, JOB_FAILED, JOB_OPEN, JOB_WANTED, type ScanMemory, totals } from './scan-memory.ts';
 import { scanTask } from './scan-task.ts';
 
@@ -8,21 +9,28 @@ import { scanTask } from './scan-task.ts';
  * Runs one scan task per thread over the common queue; the job is opened in the log when the first pack is full. Returns
  * the small packs that the workers ended with, still in the staging location.
  */
-export async function runScan(options: CaptureOptions, memory: ScanMemory): Promise<FinishedPack[]> {
-  const { vault, pool, disks, job, folder, index, overlay, signal, onCounts } = options;
+export async function runScan(options: ScanOptions | CaptureOptions, memory: ScanMemory): Promise<FinishedPack[]> {
+  const { vault, pool, disks, index, signal, onCounts } = options;
   const { store, keys, config } = vault;
   const tails = await runOnAll({
     ...{ pool, queue: memory.queue, signal },
     task: scanTask({ openDisk: options.openDisk, random: vault.random }),
     input: {
-      ...{ store: store.address, keys, job: Buffer.from(job, 'hex'), folder, index, overlay, memory },
+      ...{ store: store.address, keys, index, memory, write: writesOf(options) },
       ...{ blockSize: config.blockSize, codec: config.codec },
       disks: disks.map(({ base, ...disk }) => ({ ...disk, base: base && { size: base.size, table: base.table } })),
     },
     onTick: () => onCounts?.(disks.map((_, disk) => totals(memory, disk))),
-    beside: (runs) => openJobWhenWanted(options, memory, runs),
+    ...('job' in options && {
+      beside: (runs: readonly Promise<unknown>[]) => openJobWhenWanted(options, memory, runs),
+    }),
   });
   return tails.filter((tail) => tail !== null);
+}
+
+function writesOf(options: ScanOptions | CaptureOptions): ScanWrites | null {
+  if (!('job' in options)) return null;
+  return { job: Buffer.from(options.job, 'hex'), folder: options.folder, overlay: options.overlay };
 }
 
 /** Its error tells more than the "cancelled" of the workers that waited for it. */

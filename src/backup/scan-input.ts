@@ -12,16 +12,22 @@ export interface ScanInput {
   worker: number;
   store: StoreAddress;
   keys: VaultKeys;
-  job: Uint8Array;
-  /** The staging location in the store. */
-  folder: string;
+  /** Null in a preview, which stores nothing. */
+  write: ScanWrites | null;
   blockSize: number;
   codec: Codec;
   disks: ScanDisk[];
   index: IndexAddress;
+  memory: ScanMemory;
+}
+
+/** Where what is new goes. */
+export interface ScanWrites {
+  job: Uint8Array;
+  /** The staging location in the store. */
+  folder: string;
   /** File of the job's overlay. */
   overlay: string;
-  memory: ScanMemory;
 }
 
 export interface ScanDisk {
@@ -30,7 +36,7 @@ export interface ScanDisk {
   size: number;
   /** As it was when the run began: any difference fails the run early. */
   generation: readonly Generation[];
-  /** File of the new checksum table. */
+  /** File of the new checksum table; there is none in a preview. */
   table: string;
   /** The disk of the base point, or null; its checksum table, which may be missing. */
   base: { size: number; table: string } | null;

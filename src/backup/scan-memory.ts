@@ -1,6 +1,7 @@
 import { ID_BYTES, mapShape } from '../disk/block-map.ts';
 import { type CommonQueue, createQueue } from '../pool/common-queue.ts';
 import { type ClaimMemory, createClaimMemory } from './claims.ts';
+import type { ReuseMemory } from './reuse.ts';
 
 /** Slices of the picture of changed blocks. */
 export const STRIP = 64;
@@ -20,6 +21,9 @@ export const FIELDS = [
   'readBlocks',
   'changedBlocks',
   'storedBlocks',
+  /** Of the stored ones, what an interrupted run had stored. */
+  'reusedBytes',
+  'reusedBlocks',
   /** Leaf pages of the base that the checksum table did not have. */
   'fetchedPages',
 ] as const;
@@ -41,6 +45,7 @@ export interface ScanMemory {
   base: Uint8Array[];
   found: Uint8Array[];
   claims: ClaimMemory;
+  reuse: ReuseMemory;
 }
 
 export function createScanMemory(options: {
@@ -50,18 +55,24 @@ export function createScanMemory(options: {
   base: readonly (Uint8Array | undefined)[];
   /** Frames that unfinished packs may hold. */
   claims: number;
+  reuse: ReuseMemory;
+  /** The job is open in the log already. */
+  jobIsOpen: boolean;
 }): ScanMemory {
   const leaves = options.sizes.map((size) => mapShape(size, options.blockSize).pages[0]);
   const order = interleave(leaves);
+  const job = new Int32Array(new SharedArrayBuffer(4));
+  if (options.jobIsOpen) job[0] = JOB_OPEN;
   return {
     queue: createQueue(),
-    job: new Int32Array(new SharedArrayBuffer(4)),
+    job,
     ...order,
     counters: new Float64Array(new SharedArrayBuffer(options.threads * leaves.length * FIELDS.length * 8)),
     strips: new Uint32Array(new SharedArrayBuffer(leaves.length * STRIP * 4)),
     base: options.base.map((ids) => shared(ids ?? new Uint8Array(0))),
     found: leaves.map((count) => new Uint8Array(new SharedArrayBuffer(count * ID_BYTES))),
     claims: createClaimMemory(options.claims),
+    reuse: options.reuse,
   };
 }
 

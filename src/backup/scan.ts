@@ -1,4 +1,5 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
 import { type ChecksumTable, openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
@@ -8,10 +9,10 @@ import { shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import { openStore } from '../vault/open-store.ts';
-import { BlockStore } from './block-store.ts';
+import { type BlockSink, BlockStore, noStore } from './block-store.ts';
 import { Claims } from './claims.ts';
 import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
-import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-input.ts';
+import type { OpenDisk, ScanDisk, ScanInput, ScanTools, ScanWrites } from './scan-input.ts';
 import { JOB_CLOSED, JOB_OPEN, JOB_WANTED, type ScanMemory } from './scan-memory.ts';
 
 /**
@@ -24,7 +25,7 @@ export function scan(input: ScanInput, tools: ScanTools): Promise<FinishedPack |
 }
 
 async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promise<FinishedPack | null> {
-  const { memory, keys, blockSize, codec, job, folder, worker } = input;
+  const { keys, blockSize } = input;
   const store = openStore(input.store);
   await using baseBlocks = new PointBlocks({
     store,
@@ -32,13 +33,23 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     blockSize,
     index: await openIndex(input.index, store, keys),
   });
-  const beforePublish = () => jobIsOpen(memory);
-  await using blocks = new BlockStore({
-    claims: new Claims(memory.claims),
-    overlay: input.overlay,
-    index: await openIndex(input.index, store, keys),
-    writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
-  });
+  await using blocks = input.write ? await openBlockStore(input, input.write, random) : noStore;
+  try {
+    await scanShare(input, { openDisk, baseBlocks, blocks });
+  } catch (error) {
+    if (isError(error, 'CANCELLED', 'SOURCE_CHANGED')) await blocks.keep();
+    throw error;
+  }
+  // Awaited here: what `await using` holds is closed as soon as this function returns.
+  return await blocks.finishShare();
+}
+
+async function scanShare(
+  input: ScanInput,
+  tools: { openDisk: OpenDisk; baseBlocks: PointBlocks; blocks: BlockSink },
+): Promise<void> {
+  const { memory, keys, blockSize, worker } = input;
+  const { openDisk, baseBlocks, blocks } = tools;
   const hasher = createBlockHasher(keys);
   const buffers = scanBuffers(blockSize);
   await using disks = new OpenDisks(input, openDisk);
@@ -62,27 +73,44 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     if (await scanner.scan(memory.leaves[n] as number)) await checkUnchanged(disk, facts);
   }
   stopIfAsked(memory.queue);
-  // Awaited here: what `await using` holds is closed as soon as this function returns.
-  return await blocks.finishShare();
+}
+
+async function openBlockStore(
+  { store: address, keys, codec, index, memory }: ScanInput,
+  { job, folder, overlay }: ScanWrites,
+  random: Random,
+): Promise<BlockSink> {
+  const store = openStore(address);
+  const beforePublish = (): Promise<void> => jobIsOpen(memory);
+  return new BlockStore({
+    claims: new Claims(memory.claims),
+    overlay,
+    index: await openIndex(index, store, keys),
+    reuse: memory.reuse,
+    writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
+  });
+}
+
+/** A disk of the run, open in this worker. */
+interface WorkDisk {
+  disk: Disk;
+  table: ChecksumTable | undefined;
+  baseTable: ChecksumTable | undefined;
+  facts: ScanDisk;
 }
 
 /** The disks and tables that this worker has opened so far. */
 class OpenDisks implements AsyncDisposable {
   readonly #input: ScanInput;
   readonly #openDisk: OpenDisk;
-  readonly #open = new Map<
-    number,
-    { disk: Disk; table: ChecksumTable; baseTable: ChecksumTable | undefined; facts: ScanDisk }
-  >();
+  readonly #open = new Map<number, WorkDisk>();
 
   constructor(input: ScanInput, openDisk: OpenDisk) {
     this.#input = input;
     this.#openDisk = openDisk;
   }
 
-  async open(
-    number: number,
-  ): Promise<{ disk: Disk; table: ChecksumTable; baseTable: ChecksumTable | undefined; facts: ScanDisk }> {
+  async open(number: number): Promise<WorkDisk> {
     const known = this.#open.get(number);
     if (known) return known;
     const facts = this.#input.disks[number] as ScanDisk;
@@ -91,7 +119,7 @@ class OpenDisks implements AsyncDisposable {
       // It was there when the run began.
       throw isError(error, 'NOT_FOUND') ? sourceChanged(facts.name, facts.address.path, error) : error;
     });
-    const table = (await openTable(facts.table, mapShape(facts.size, blockSize))) as ChecksumTable;
+    const table = await openTable(facts.table, mapShape(facts.size, blockSize));
     const baseTable = facts.base ? await openTable(facts.base.table, mapShape(facts.base.size, blockSize)) : undefined;
     const opened = { disk, table, baseTable, facts };
     this.#open.set(number, opened);
@@ -102,7 +130,7 @@ class OpenDisks implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { disk, table, baseTable } of this.#open.values()) {
       await disk[Symbol.asyncDispose]();
-      await table[Symbol.asyncDispose]();
+      await table?.[Symbol.asyncDispose]();
       await baseTable?.[Symbol.asyncDispose]();
     }
   }

@@ -6,8 +6,9 @@ import type { FinishedPack } from '../vault/block-writer.ts';
 import type { BaseMap } from './base-map.ts';
 import { BlockStore } from './block-store.ts';
 import type { CapturedDisk, CaptureOptions } from './capture-options.ts';
+import { capturedDisk } from './captured-disk.ts';
 import { Claims } from './claims.ts';
-import { type ScanMemory, STRIP, totals } from './scan-memory.ts';
+import type { ScanMemory } from './scan-memory.ts';
 import { writeMap } from './write-map.ts';
 
 /** Joins the small packs that the workers ended with (B3), so that a small change makes one pack and not one per thread. */
@@ -40,15 +41,7 @@ export async function writeMaps(
     const base = bases[n];
     const leafIds = memory.found[n] as Uint8Array;
     const map = await writeMap({ leafIds, base: base?.leafIds ?? new Uint8Array(0), table, blocks, hasher, signal });
-    const counts = totals(memory, n);
-    counts.storedBytes += map.stored;
-    captured.push({
-      root: map.root,
-      pages: map.pages,
-      counts,
-      strip: stripOf(memory, n, disk.size, blockSize),
-      base: base ? { ...base, fromVault: base.fromVault + counts.fetchedPages } : null,
-    });
+    captured.push(capturedDisk(options, memory, { n, base, map }));
   }
   await blocks.finish();
   return captured;
@@ -66,12 +59,7 @@ async function openBlockStore(options: CaptureOptions, memory: ScanMemory, kind:
     claims: new Claims(memory.claims),
     overlay,
     index: await openIndex(index, store, keys),
+    reuse: memory.reuse,
     writer: { ...common, job: Buffer.from(job, 'hex'), kind, beforePublish },
   });
-}
-
-function stripOf(memory: ScanMemory, disk: number, size: number, blockSize: number): number[] {
-  const blocksPerSlice = Math.max(1, size / blockSize / STRIP);
-  const counts = memory.strips.subarray(disk * STRIP, (disk + 1) * STRIP);
-  return Array.from(counts, (changed) => Math.min(1, changed / blocksPerSlice));
 }

@@ -2,9 +2,37 @@ import { throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import type { ChecksumTable } from '../cache/checksum-table.ts';
-import { buildLevels, ID_BYTES, isZeroId, isZeroPage, LEVELS, PAGE_BYTES, pageOf } from '../disk/block-map.ts';
+import {
+  buildLevels,
+  ID_BYTES,
+  isZeroId,
+  isZeroPage,
+  LEVELS,
+  PAGE_BYTES,
+  type PageHasher,
+  pageOf,
+} from '../disk/block-map.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
 import type { BlockStore } from './block-store.ts';
+
+/** A map: its root in hex, how many pages it has that are not all zero, and the bytes of those that were stored. */
+export interface WrittenMap {
+  root: string;
+  pages: number;
+  stored: number;
+  /** Of the stored bytes, those that an interrupted run had stored. */
+  reused: number;
+}
+
+/** Root and page count of a map, of which nothing is written. */
+export function mapOf(leafIds: Uint8Array, hasher: BlockHasher): Pick<WrittenMap, 'root' | 'pages'> {
+  const { levels, root } = buildLevels(leafIds, zeroOr(hasher));
+  let pages = 0;
+  for (const ids of levels) {
+    for (let n = 0; n * ID_BYTES < ids.byteLength; n++) if (!isZeroId(ids, n)) pages++;
+  }
+  return { root: toHex(root), pages };
+}
 
 /**
  * Builds the levels above the leaves, completes the new checksum table and stores, in tree order, the pages that the
@@ -19,13 +47,14 @@ export async function writeMap(options: {
   blocks: BlockStore;
   hasher: BlockHasher;
   signal?: AbortSignal | undefined;
-}): Promise<{ root: string; pages: number; stored: number }> {
+}): Promise<WrittenMap> {
   const { leafIds, base, table, blocks, hasher, signal } = options;
-  const hash = (page: Uint8Array): Uint8Array => (isZeroPage(page) ? new Uint8Array(ID_BYTES) : hasher.page(page));
+  const hash = zeroOr(hasher);
   const found = buildLevels(leafIds, hash);
   const before = base.byteLength > 0 ? buildLevels(base, hash) : undefined;
   let pages = 0;
   let stored = 0;
+  let reused = 0;
   for (let level = LEVELS - 1; level >= 0; level--) {
     const ids = found.levels[level] as Uint8Array;
     const old = before?.levels[level];
@@ -39,10 +68,16 @@ export async function writeMap(options: {
       if (!isNew) continue;
       const page = await pageAt(found.levels, table, level, n);
       checkPage(page, id, hasher, table.path);
-      stored += await blocks.put(id, page);
+      const put = await blocks.put(id, page);
+      stored += put.bytes;
+      if (put.reused) reused += put.bytes;
     }
   }
-  return { root: toHex(found.root), pages, stored };
+  return { root: toHex(found.root), pages, stored, reused };
+}
+
+function zeroOr(hasher: BlockHasher): PageHasher {
+  return (page) => (isZeroPage(page) ? new Uint8Array(ID_BYTES) : hasher.page(page));
 }
 
 /** Leaves come back from a file in the cache: one that did not keep them must not spoil the vault. */

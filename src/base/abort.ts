@@ -2,6 +2,7 @@ import { VhdvaultError } from './errors.ts';
 
 /** The last option of every public async function. */
 export interface Cancellable {
+  /** When it fires, what runs ends with CANCELLED, as soon as it can do so without leaving anything half done. */
   signal?: AbortSignal;
 }
 

@@ -52,24 +52,32 @@ export type ErrorCode =
   | 'NO_SUCH_ITEM'
   | 'NO_SUCH_POINT'
   | 'JOB_CLOSED'
+  | 'HOOK_FAILED'
   | 'OUTCOME_UNKNOWN';
 
+/** The values of an error, typed, as `path`, `offset`, `expected`, `found`. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
 
+/** What an error has besides its code and message. */
 export interface ErrorFacts {
   /** What to do about it, as a whole sentence or a command. */
   hint?: string;
   /** The values, typed: file, byte offset, expected, found. */
   details?: ErrorDetails;
+  /** The error behind it. */
   cause?: unknown;
 }
 
 /** The one error of vhdvault. Identify it by `code`; errors that crossed a thread are revived with the same code. */
 export class VhdvaultError extends Error {
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** What to do about it; undefined where nobody knows. */
   readonly hint: string | undefined;
+  /** The values: which file, which byte, what was expected. */
   readonly details: ErrorDetails;
 
+  /** The message is a fact in lower case, with the values. */
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = 'VhdvaultError';
@@ -109,40 +117,77 @@ export function systemCode(error: unknown): string | undefined {
 export function ioError(error: unknown, doing: string, path: string): unknown {
   const system = systemCode(error);
   if (system === undefined) return error;
-  const details = { path, system };
-  const cause = error;
-  switch (system) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-    case 'EFBIG':
-      return new VhdvaultError('NO_SPACE', `no space left while ${doing} ${path}`, {
-        hint: 'free some space there and run the command again; nothing that was saved before is lost',
-        details,
-        cause,
-      });
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new VhdvaultError('NOT_FOUND', `${path} does not exist (while ${doing} it)`, {
-        hint: 'check the path',
-        details,
-        cause,
-      });
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new VhdvaultError('NO_PERMISSION', `not allowed: ${doing} ${path} (${system})`, {
-        hint: 'check the permissions of that path, and whether it is mounted read-only',
-        details,
-        cause,
-      });
+  const facts = { details: { path, system }, cause: error };
+  const { code, what, hint } = SYSTEM_ERRORS[system] ?? DEVICE_ERROR;
+  switch (code) {
+    case 'NO_SPACE':
+      return new VhdvaultError(code, `${what} while ${doing} ${path}`, { hint, ...facts });
+    case 'NO_PERMISSION':
+      return new VhdvaultError(code, `${what}: ${doing} ${path} (${system})`, { hint, ...facts });
     default:
-      return new VhdvaultError('IO', `${doing} ${path} failed: ${system}`, {
-        hint: 'look at the device and the system log (dmesg), then run the command again',
-        details,
-        cause,
-      });
+      return new VhdvaultError(code, `${doing} ${path} failed: ${what || system}`, { hint, ...facts });
   }
 }
+
+interface SystemError {
+  code: 'NO_SPACE' | 'NOT_FOUND' | 'NO_PERMISSION' | 'IO';
+  what: string;
+  hint: string;
+}
+
+/** Of the device, most likely: the system's own word has to do. */
+const DEVICE_ERROR: SystemError = {
+  code: 'IO',
+  what: '',
+  hint: 'look at the device and the system log (dmesg), then run the command again',
+};
+
+const FULL: SystemError = {
+  code: 'NO_SPACE',
+  what: 'no space left',
+  hint: 'free some space there and run the command again; nothing that was saved before is lost',
+};
+const TOO_LARGE: SystemError = {
+  code: 'NO_SPACE',
+  what: 'a file would grow larger than its file system or a limit (ulimit -f) allows',
+  hint: 'raise the limit, or use a file system that takes larger files; nothing that was saved before is lost',
+};
+const FORBIDDEN: SystemError = {
+  code: 'NO_PERMISSION',
+  what: 'not allowed',
+  hint: 'check the permissions of that path, and whether it is mounted read-only',
+};
+const MANY_FILES: SystemError = {
+  code: 'IO',
+  what: 'too many files are open',
+  hint: 'raise the limit (ulimit -n), then run the command again',
+};
+
+/** What a person can do something about, in words. */
+const SYSTEM_ERRORS: Readonly<Record<string, SystemError>> = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EFBIG: TOO_LARGE,
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
+  EROFS: FORBIDDEN,
+  EMFILE: MANY_FILES,
+  ENFILE: MANY_FILES,
+  ENOENT: { code: 'NOT_FOUND', what: 'it does not exist', hint: 'check the path' },
+  ENOTDIR: {
+    code: 'NOT_FOUND',
+    what: 'it does not exist, since a part of its path is no folder',
+    hint: 'check the path',
+  },
+  ELOOP: {
+    code: 'IO',
+    what: 'its symbolic links lead in a circle',
+    hint: 'look where they lead (ls -l), and name the file itself',
+  },
+  EISDIR: { code: 'IO', what: 'it is a folder', hint: 'name a file' },
+  EEXIST: { code: 'IO', what: 'something else of that name is there', hint: 'name another path, or move it away' },
+  ENAMETOOLONG: { code: 'IO', what: 'its name is too long', hint: 'use a shorter name or path' },
+};
 
 export function toPlain(error: unknown): PlainError {
   // Closing failed after something else had: that something is the cause.

@@ -1,5 +1,6 @@
 /** One thing that a check noticed. Checks return findings; they do not throw. */
 export interface Finding {
+  /** info: good to know; warning: act on it before it becomes damage; damage: something is lost or unreadable. */
   severity: 'info' | 'warning' | 'damage';
   /** A stable word for programs, as `VHD_FOOTER_COPY_USED`. */
   code: string;

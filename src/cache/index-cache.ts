@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isError, systemCode } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
@@ -34,9 +34,7 @@ export async function refreshIndexCache(
     await mkdir(folder, { recursive: true });
     const rebuilt = await update(cacheFile, vault);
     const address = { cacheFile, segments };
-    return rebuilt
-      ? { address, notice: `the local index did not fit the vault and was rebuilt (${rebuilt})` }
-      : { address };
+    return rebuilt ? { address, notice: `the local index was rebuilt (${rebuilt})` } : { address };
   } catch (error) {
     // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
     const damage = isError(error, 'VAULT_DAMAGED') ? { damage: error.message } : undefined;
@@ -49,6 +47,7 @@ export async function refreshIndexCache(
 /** Returns why the cache had to be made anew, if it had. */
 async function update(cacheFile: string, vault: Vault): Promise<string | undefined> {
   let wrong: string | undefined;
+  const found = await stat(cacheFile).catch(() => undefined);
   try {
     wrong = await apply(cacheFile, vault);
   } catch (error) {
@@ -56,7 +55,7 @@ async function update(cacheFile: string, vault: Vault): Promise<string | undefin
     if (!isTableFault(error) || isBusy(error)) throw error;
     wrong = (error as Error).message;
   }
-  if (wrong === undefined) return undefined;
+  if (wrong === undefined) return !found?.size && vault.state.segments.length > 0 ? 'there was none' : undefined;
   await removeCache(cacheFile);
   await apply(cacheFile, vault);
   return wrong;
@@ -101,7 +100,7 @@ async function addSegment(table: LocationTable, vault: Vault, name: string): Pro
 }
 
 async function removeCache(cacheFile: string): Promise<void> {
-  for (const ending of ['', '-wal', '-shm', '-journal']) await rm(cacheFile + ending, { force: true });
+  for (const ending of ['', '-wal', '-shm', '-journal']) await rm(cacheFile + ending, { force: true, recursive: true });
 }
 
 /** Opens the index that an address names: the cache, with the vault's segments behind it, or these alone. */

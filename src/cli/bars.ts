@@ -1,8 +1,10 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Progress } from '../jobs/types.ts';
+import { oneLine } from '../report/printable.ts';
 import { durationText, sizeText } from '../report/quantity.ts';
 import type { Run } from './command.ts';
 import type { Display } from './display.ts';
+import { noticeText } from './print.ts';
 
 const BAR = { least: 8, most: 24 };
 
@@ -51,7 +53,7 @@ export function openBars(run: Run): Display {
       show('run', states.at(-1)!);
     },
     onNotice: (text) => {
-      const line = `note: ${run.secrets.redact(text)}\n`;
+      const line = noticeText(text, run);
       if (!multi.isActive) run.stderr.write(line);
       else {
         multi.log(line);
@@ -95,7 +97,7 @@ export function barStates(progress: Progress, seconds: number): BarState[] {
 /** One line, the bar as long as the others leave room for it; what people look for first stands first. */
 export function barText(state: BarState, width: number): string {
   const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
-  const name = state.name.slice(0, 16).padEnd(10);
+  const name = oneLine(state.name).slice(0, 16).padEnd(10);
   const parts = [`${Math.floor(share * 100)}%`.padStart(4), `${(state.speed / 1e6).toFixed(0)} MB/s`.padStart(9)];
   if (share < 1 && state.left !== undefined) parts.push(`${durationText(Math.round(state.left))} left`);
   if (state.changed > 0) parts.push(`changed ${sizeText(state.changed)}`);

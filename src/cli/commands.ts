@@ -1,11 +1,13 @@
 import type { Command } from './command.ts';
 import { backupCommand } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
+import { diffCommand } from './commands/diff.ts';
 import { initCommand } from './commands/init.ts';
 import { itemsCommand } from './commands/items.ts';
 import { pointsCommand } from './commands/points.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { showCommand } from './commands/show.ts';
+import { statsCommand } from './commands/stats.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { vhdConvertCommand } from './commands/vhd-convert.ts';
 import { vhdInfoCommand } from './commands/vhd-info.ts';
@@ -17,7 +19,9 @@ export const commands: readonly Command[] = [
   backupCommand,
   pointsCommand,
   itemsCommand,
+  statsCommand,
   showCommand,
+  diffCommand,
   restoreCommand,
   verifyCommand,
   vhdInfoCommand,

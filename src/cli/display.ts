@@ -1,5 +1,7 @@
 import type { Progress } from '../jobs/types.ts';
+import { printableJson } from '../report/printable.ts';
 import type { Run } from './command.ts';
+import { noticeText } from './print.ts';
 
 export interface DisplayArguments {
   quiet?: boolean | undefined;
@@ -25,7 +27,7 @@ const nothing = (): void => undefined;
 const silent: Display = { onProgress: nothing, onNotice: nothing, [Symbol.dispose]: nothing };
 
 function noticesOnly(run: Run): Display {
-  return { ...silent, onNotice: (text) => run.stderr.write(`note: ${run.secrets.redact(text)}\n`) };
+  return { ...silent, onNotice: (text) => run.stderr.write(noticeText(text, run)) };
 }
 
 /** At most one line a second, but each phase is told, and how far the run came. */
@@ -33,7 +35,7 @@ function jsonLines(run: Run): Display {
   let phase: Progress['phase'] | undefined;
   let next = 0;
   let untold: Progress | undefined;
-  const write = (line: object): boolean => run.stderr.write(`${JSON.stringify(line)}\n`);
+  const write = (line: object): boolean => run.stderr.write(`${printableJson(line)}\n`);
   return {
     onProgress: (progress) => {
       const now = performance.now();

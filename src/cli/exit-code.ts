@@ -55,6 +55,7 @@ const EXIT_CODES = {
   NO_SUCH_ITEM: 16,
   NO_SUCH_POINT: 16,
   JOB_CLOSED: 1,
+  HOOK_FAILED: 1,
   OUTCOME_UNKNOWN: 1,
 } as const satisfies Record<ErrorCode, number>;
 

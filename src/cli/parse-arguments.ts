@@ -2,7 +2,7 @@ import yargs, { type Argv } from 'yargs';
 import { VERSION } from '../base/version.ts';
 import { type Command, usageOf } from './command.ts';
 import { commands, groups } from './commands.ts';
-import { repeatedOption, usageProblem } from './usage-problem.ts';
+import { emptyOption, repeatedOption, usageProblem } from './usage-problem.ts';
 
 /** What the user wants: a command with its arguments, or a text (help, version, completions). */
 export type Parsed = { command: Command; args: Readonly<Record<string, unknown>> } | { print: string };
@@ -17,6 +17,8 @@ export function parseArguments(words: readonly string[]): Parsed {
   const parser = buildParser(asked, (command, args) => {
     const repeated = repeatedOption(command, args);
     if (repeated !== undefined) throw usageProblem(`${repeated} is given twice`, words);
+    const empty = emptyOption(command, args);
+    if (empty !== undefined) throw usageProblem(`${empty} is empty`, words);
     parsed = { command, args: unguard(command, args) };
   });
   let print = '';

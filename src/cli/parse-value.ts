@@ -26,6 +26,20 @@ export function parseSize(option: string, text: string): number {
   });
 }
 
+const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** `90`, `90s`, `10m`, `1.5 h`, `14d`, `2w` -> milliseconds. */
+export function parseDuration(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([a-z]?)$/.exec(text.trim());
+  const unit = match && SECONDS[match[2]!];
+  const milliseconds = match && unit ? Math.round(Number(match[1]) * unit * 1000) : Number.NaN;
+  if (Number.isSafeInteger(milliseconds) && milliseconds > 0) return milliseconds;
+  throw new VhdvaultError('USAGE', `${option} is no duration: "${text}"`, {
+    hint: 'write seconds, or a number with s, m (minutes), h, d or w, as 90s, 10m, 1h',
+    details: { option, value: text },
+  });
+}
+
 /** A whole number from 1. */
 export function parseCount(option: string, text: string): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;

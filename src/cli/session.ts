@@ -23,13 +23,14 @@ export async function openSession(
   onNotice: (text: string) => void,
 ): Promise<VaultSession> {
   const address = vaultAddress(args.vault, run);
-  const options = await sessionOptions(args, run, onNotice);
+  const options = sessionOptions(args, run, onNotice);
+  const secret = await findSecret(args, run);
   const { openVault } = await import('../jobs/session.ts');
   try {
-    return await openVault(address, options);
+    return await openVault(address, { ...options, ...secret });
   } catch (error) {
-    if (options.secret !== undefined || !isError(error, 'VAULT_KEY_MISSING')) throw error;
-    return openVault(address, { ...options, secret: await askSecret(run, false) });
+    if (secret !== undefined || !isError(error, 'VAULT_KEY_MISSING')) throw error;
+    return openVault(address, { ...options, ...(await askSecret(run, false)) });
   }
 }
 
@@ -42,11 +43,8 @@ export function vaultAddress(given: string | undefined, run: Run): string {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(address) ? address : resolve(run.cwd, address);
 }
 
-export async function sessionOptions(
-  args: VaultArguments,
-  run: Run,
-  onNotice: (text: string) => void,
-): Promise<SessionOptions> {
+/** Everything but the secret. */
+export function sessionOptions(args: VaultArguments, run: Run, onNotice: (text: string) => void): SessionOptions {
   const options: SessionOptions = { signal: run.signal, onNotice };
   const cache = args.cache ?? run.env.VHDVAULT_CACHE;
   if (args.threads !== undefined) options.threads = parseCount('--threads', args.threads);
@@ -54,7 +52,5 @@ export async function sessionOptions(
   if (run.env.VHDVAULT_STATE) options.state = resolve(run.cwd, run.env.VHDVAULT_STATE);
   if (args.staging !== undefined) options.staging = resolve(run.cwd, args.staging);
   if (args['accept-rollback']) options.acceptRollback = true;
-  const secret = await findSecret(args, run);
-  if (secret !== undefined) options.secret = secret;
   return options;
 }

@@ -29,6 +29,13 @@ export function repeatedOption(command: Command, args: Readonly<Record<string, u
   return name === undefined ? undefined : `--${name}`;
 }
 
+/** Taken for a path, an empty value would be the working folder: who types `--to "$FOLDER"` did not mean that. */
+export function emptyOption(command: Command, args: Readonly<Record<string, unknown>>): string | undefined {
+  const mustTell = Object.keys(command.options).filter((name) => command.options[name]!.requiresArg && name !== 'note');
+  const name = mustTell.find((key) => [args[key]].flat().includes(''));
+  return name === undefined ? undefined : `--${name}`;
+}
+
 function usageFor(words: readonly string[]): { usage: string; help: string; command?: Command } {
   const [first, second] = plainWords(words);
   const command = commands.find((one) => [first, `${first} ${second}`].includes(wordsOf(one)));

@@ -1,8 +1,9 @@
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
+import { systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
-import type { Random } from '../base/random.ts';
+import { type Random, systemRandom } from '../base/random.ts';
 import { KIB, MIB, SECTOR } from '../base/units.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
 import { writeFully } from '../io/write-fully.ts';
@@ -13,28 +14,39 @@ import { type ImageDisk, openDisk } from './open-disk.ts';
 import { layoutBlocks } from './vhd/block-layout.ts';
 import { bitmapBytes } from './vhd/sector-bitmap.ts';
 
+/** How to convert an image. */
 export interface ConvertOptions extends Cancellable {
+  /** What the target becomes. */
   format: 'fixed' | 'dynamic' | 'raw';
   /** Replace an existing target. */
   force?: boolean;
   /** See `openDisk`. */
   parentRoots?: readonly string[];
+  /** What the source is; overrides what its content says. */
   sourceFormat?: 'vhd' | 'raw';
+  /** Called after every chunk of at most 2 MiB. */
   onProgress?: (progress: ConvertProgress) => void;
-  random: Random;
-  /** Milliseconds since 1970. */
-  now: number;
+  /** Of the target's unique id; default the system's. */
+  random?: Random;
+  /** The target's time stamp, milliseconds since 1970; default the time of now. */
+  now?: number;
 }
 
-/** Bytes of the disk that are behind us, and all of them. */
+/** How far a conversion is. */
 export interface ConvertProgress {
+  /** Bytes of the disk that are behind us. */
   done: number;
+  /** Bytes of the disk. */
   total: number;
 }
 
+/** What a conversion made. */
 export interface ConvertResult {
+  /** The target, as it was given. */
   path: string;
+  /** What the target is. */
   format: TargetFormat;
+  /** Bytes of the disk. */
   virtualSize: number;
   /** Of the disk's bytes: read from the source, written, and left out because they are zero. */
   bytes: { read: number; written: number; skipped: number };
@@ -56,7 +68,7 @@ export async function convertImage(source: string, target: string, options: Conv
   });
   await checkTarget(disk, target, options.force === true);
   const before = JSON.stringify(await disk.generation());
-  const part = partPath(target, options.random);
+  const part = partPath(target, options.random ?? systemRandom);
   try {
     const bytes = await copy(disk, part, options);
     if (JSON.stringify(await disk.generation()) !== before) throw changed(source);
@@ -120,7 +132,7 @@ async function copy(disk: ImageDisk, part: string, options: ConvertOptions): Pro
     for await (const { offset, length } of storedChunks(disk)) {
       throwIfAborted(options.signal);
       const chunk = buffers[0]!.subarray(0, length);
-      await disk.read(offset, chunk);
+      await disk.read(offset, chunk, options.signal ? { signal: options.signal } : {});
       read += length;
       written += await writing;
       writing = putCells(sink, offset, chunk);
@@ -168,7 +180,7 @@ async function putCells(sink: Sink, offset: number, chunk: Uint8Array): Promise<
 async function openSink(size: number, part: string, options: ConvertOptions): Promise<Sink> {
   const format = FORMATS[options.format];
   if (format === 'vhd-dynamic') return await openDynamicSink(size, part, options);
-  const plan = planImage({ format, size, now: options.now, random: options.random });
+  const plan = planImage({ format, size, ...stampOf(options) });
   await createImage(part, plan);
   const writer = await openImageWriter(part, plan);
   return {
@@ -176,6 +188,10 @@ async function openSink(size: number, part: string, options: ConvertOptions): Pr
     finish: async () => {},
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
+}
+
+function stampOf({ random = systemRandom, now = systemClock.now() }: ConvertOptions): { random: Random; now: number } {
+  return { random, now };
 }
 
 /**
@@ -198,12 +214,11 @@ async function openDynamicSink(size: number, part: string, options: ConvertOptio
       await writeFully(handle, part, data + offset - block * blockSize, bytes);
     },
     finish: async () => {
-      const { now, random } = options;
       const isAllocated = (block: number): boolean => slots.has(block);
       await writeStructures(
         handle,
         part,
-        planImage({ format: 'vhd-dynamic', size, blockSize, now, random, isAllocated }),
+        planImage({ format: 'vhd-dynamic', size, blockSize, ...stampOf(options), isAllocated }),
       );
     },
     [Symbol.asyncDispose]: () => handle.close(),

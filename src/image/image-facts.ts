@@ -9,8 +9,9 @@ export type { ImageFacts } from './vhd/facts.ts';
 
 /**
  * Reads what an image says about itself, and what is odd about it. A differencing image whose parent is missing, wrong or
- * damaged is still described: the trouble becomes a finding, and `parent` is null where the chain ends.
- * @throws what `openDisk` throws about the image itself
+ * damaged is still described: the trouble becomes a finding, and `parent` is null where the chain ends. `findings` are those of
+ * all images of the chain.
+ * @throws what `openDisk` throws about the image itself; CANCELLED
  */
 export async function imageFacts(
   path: string,

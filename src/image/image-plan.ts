@@ -1,5 +1,6 @@
+import { systemClock } from '../base/clock.ts';
 import { VhdvaultError } from '../base/errors.ts';
-import type { Random } from '../base/random.ts';
+import { type Random, systemRandom } from '../base/random.ts';
 import { MIB, SECTOR } from '../base/units.ts';
 import { UNALLOCATED } from './vhd/bat.ts';
 import { layoutBlocks } from './vhd/block-layout.ts';
@@ -8,6 +9,7 @@ import { encodeFooter, type Footer, toTimestamp } from './vhd/footer.ts';
 import { geometryOf } from './vhd/geometry.ts';
 import { randomUniqueId } from './vhd/unique-id.ts';
 
+/** What an image can be written as. */
 export type TargetFormat = 'vhd-fixed' | 'vhd-dynamic' | 'raw' | 'block-device';
 
 /**
@@ -15,6 +17,7 @@ export type TargetFormat = 'vhd-fixed' | 'vhd-dynamic' | 'raw' | 'block-device';
  * together: the positions are final, so nobody waits for anybody. Offsets and sizes in bytes.
  */
 export interface ImagePlan {
+  /** What it becomes. */
   readonly format: TargetFormat;
   /** Of the disk. */
   readonly size: number;
@@ -24,22 +27,29 @@ export interface ImagePlan {
   readonly uniqueId: Uint8Array | null;
   /** 512 bytes; null when it is no VHD. */
   readonly footer: Uint8Array | null;
+  /** Null but for a dynamic image. */
   readonly blocks: BlockPlan | null;
 }
 
 /** The blocks of a dynamic image. */
 export interface BlockPlan {
+  /** Bytes. */
   readonly blockSize: number;
+  /** Of the dynamic header, bytes from the start of the file. */
   readonly headerOffset: number;
   /** 1024 bytes. */
   readonly header: Uint8Array;
+  /** Of the block table, bytes from the start of the file. */
   readonly tableOffset: number;
   /** Sector of each block's bitmap, 0xFFFFFFFF where there is none; in shared memory. */
   readonly bat: Uint32Array;
+  /** How many blocks are stored. */
   readonly stored: number;
 }
 
+/** What an image shall be. */
 export interface PlanOptions {
+  /** What it becomes. */
   format: TargetFormat;
   /** Of the disk, a positive multiple of 512. */
   size: number;
@@ -47,17 +57,20 @@ export interface PlanOptions {
   blockSize?: number;
   /** 16 bytes; default random. */
   uniqueId?: Uint8Array;
-  /** Milliseconds since 1970. */
-  now: number;
-  random: Random;
+  /** The image's time stamp, milliseconds since 1970; default the time of now. */
+  now?: number;
+  /** Of the unique id; default the system's. */
+  random?: Random;
   /** Whether a block of a dynamic image is stored; default all. */
   isAllocated?: (block: number) => boolean;
 }
 
+/** Bytes of a block of a dynamic image, unless told otherwise: 2 MiB, which every program reads. */
 export const DEFAULT_BLOCK_SIZE: number = 2 * MIB;
 
 /**
- * Plans a new image. Blocks are stored in the order of the disk.
+ * Plans a new image. Blocks are stored in the order of the disk. Format: Microsoft's Virtual Hard Disk Image Format
+ * Specification, 1.0.
  * @throws DISK_SIZE; VHD_TOO_LARGE for dynamic images over 2040 GiB; USAGE for a block size that cannot be
  */
 export function planImage(options: PlanOptions): ImagePlan {
@@ -67,7 +80,7 @@ export function planImage(options: PlanOptions): ImagePlan {
       details: { found: size },
     });
   }
-  const uniqueId = options.uniqueId ?? randomUniqueId(options.random);
+  const uniqueId = options.uniqueId ?? randomUniqueId(options.random ?? systemRandom);
   switch (format) {
     case 'raw':
     case 'block-device':
@@ -126,7 +139,7 @@ function footerOf(options: PlanOptions, uniqueId: Uint8Array, dataOffset: number
   return {
     features: 2,
     dataOffset,
-    timestamp: toTimestamp(options.now),
+    timestamp: toTimestamp(options.now ?? systemClock.now()),
     creatorApplication: 'win ',
     creatorVersion: 0x000a0000,
     creatorHostOS: 'Wi2k',

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { ioError, systemCode, VhdvaultError } from '../base/errors.ts';
 import { SECTOR } from '../base/units.ts';
 import { openSource } from '../io/source.ts';
@@ -13,19 +14,20 @@ import { bitmapBytes, fullBitmap } from './vhd/sector-bitmap.ts';
 export interface ImageWriter extends AsyncDisposable {
   /**
    * Writes a range of the disk. Zeros for a block that is not stored are dropped.
-   * @throws DISK_RANGE; BUG for other bytes of a block that is not stored; NO_SPACE, IO
+   * @throws DISK_RANGE; BUG for other bytes of a block that is not stored; NO_SPACE, IO, CANCELLED
    */
-  write(offset: number, bytes: Uint8Array): Promise<void>;
-  /** Makes durable what was written. */
-  sync(): Promise<void>;
+  write(offset: number, bytes: Uint8Array, options?: Cancellable): Promise<void>;
+  /** Makes durable what was written. @throws IO, NO_SPACE, CANCELLED */
+  sync(options?: Cancellable): Promise<void>;
 }
 
 /**
  * Creates the file of a planned image with everything but the disk's bytes: its size (sparse), headers, block table, bitmaps,
  * footers. A block device is only checked: that it is one, large enough, and not in use.
- * @throws TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, NO_PERMISSION, IO
+ * @throws TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, NO_PERMISSION, IO, CANCELLED
  */
-export async function createImage(path: string, plan: ImagePlan): Promise<void> {
+export async function createImage(path: string, plan: ImagePlan, options: Cancellable = {}): Promise<void> {
+  throwIfAborted(options.signal);
   if (plan.format === 'block-device') return await checkDevice(path, plan);
   const handle = await open(path, 'wx').catch((error: unknown) => {
     if (systemCode(error) !== 'EEXIST') throw ioError(error, 'creating', path);
@@ -68,19 +70,22 @@ async function writeBitmaps(handle: FileHandle, path: string, blocks: BlockPlan)
 
 /**
  * Opens a created image (or a block device) to write the disk's bytes.
- * @throws NOT_FOUND, NO_PERMISSION, IO
+ * @throws NOT_FOUND, NO_PERMISSION, IO, CANCELLED
  */
-export async function openImageWriter(path: string, plan: ImagePlan): Promise<ImageWriter> {
+export async function openImageWriter(path: string, plan: ImagePlan, options: Cancellable = {}): Promise<ImageWriter> {
+  throwIfAborted(options.signal);
   const handle = await open(path, 'r+').catch((error: unknown) => {
     throw ioError(error, 'opening', path);
   });
   return {
-    write: async (offset, bytes) => {
+    write: async (offset, bytes, { signal } = {}) => {
+      throwIfAborted(signal);
       checkRange(path, plan, offset, bytes.byteLength);
       if (plan.blocks) await writeBlocks(handle, path, plan.blocks, offset, bytes);
       else await writeFully(handle, path, offset, bytes);
     },
-    sync: async () => {
+    sync: async ({ signal } = {}) => {
+      throwIfAborted(signal);
       await handle.sync().catch((error: unknown) => {
         throw ioError(error, 'syncing', path);
       });

@@ -12,13 +12,19 @@ import { readPieces } from './vhd/read-pieces.ts';
 
 /** A disk in a file or block device, with its ancestors if it has any. */
 export interface ImageDisk extends Disk {
+  /** What the image says about itself and its parents. */
   readonly facts: ImageFacts;
 }
 
+/** How to open an image. */
 export interface OpenDiskOptions extends Cancellable {
   /** Overrides what the content says. */
   format?: 'vhd' | 'raw';
-  /** Folders, besides each child's own, in which the parents of differencing images may lie. */
+  /**
+   * Folders in which the parents of a differencing image may lie, besides its own: that of the path that was given, and that
+   * of the file which it leads to when it is a symbolic link. A parent that is a link is opened where the link leads into
+   * one of these folders.
+   */
   parentRoots?: readonly string[];
 }
 
@@ -28,7 +34,8 @@ export interface OpenDiskOptions extends Cancellable {
  * Virtual Hard Disk Image Format Specification, 1.0.
  *
  * Reads may run at the same time; memory is 4 bytes per block of each image, and 8 MiB of bitmaps.
- * @throws DISK_* when it is no image; VHD_* when it is a damaged one or its parents are; NOT_FOUND, NO_PERMISSION, IO
+ * @throws DISK_* when it is no image; VHD_* when it is a damaged one or its parents are; USAGE for a parent root that is no folder;
+ * NOT_FOUND, NO_PERMISSION, IO
  */
 export async function openDisk(path: string, options: OpenDiskOptions = {}): Promise<ImageDisk> {
   throwIfAborted(options.signal);
@@ -52,10 +59,14 @@ function chainDisk(layers: readonly Layer[]): ImageDisk {
       throwIfAborted(options.signal);
       checkRange(image, offset, target.byteLength);
       const pieces = await locate(chain, offset, offset + target.byteLength);
-      await readPieces(layers, pieces, offset, target);
+      await readPieces({ layers, pieces, offset, target, signal: options.signal });
     },
-    extents: (offset = 0, length = image.size - offset) => extentsOf(chain, offset, length),
-    generation: () => Promise.all(layers.map((layer): Promise<Generation> => generationOf(layer))),
+    extents: (offset = 0, length = image.size - offset, options = {}) =>
+      extentsOf(chain, offset, length, options.signal),
+    generation: async (options = {}) => {
+      throwIfAborted(options.signal);
+      return await Promise.all(layers.map((layer): Promise<Generation> => generationOf(layer)));
+    },
     [Symbol.asyncDispose]: () => closeLayers(layers),
   };
 }
@@ -63,10 +74,16 @@ function chainDisk(layers: readonly Layer[]): ImageDisk {
 /** So much of the disk is looked at in one step: what is asked for lazily is computed lazily. */
 const WINDOW = 512 * MIB;
 
-async function* extentsOf(chain: Chain, offset: number, length: number): AsyncGenerator<Extent> {
+async function* extentsOf(
+  chain: Chain,
+  offset: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Extent> {
   checkRange(chain.layers[0]!, offset, length);
   let open: Extent | undefined;
   for (let at = offset; at < offset + length; at += WINDOW) {
+    throwIfAborted(signal);
     for (const piece of await locate(chain, at, Math.min(offset + length, at + WINDOW))) {
       const kind = kindOf(piece);
       if (open?.kind === kind) open.length += piece.length;
@@ -85,7 +102,7 @@ function kindOf(piece: Piece): ExtentKind {
 }
 
 function checkRange(layer: Layer, offset: number, length: number): void {
-  if (offset >= 0 && length >= 0 && offset + length <= layer.size) return;
+  if (Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && offset + length <= layer.size) return;
   const { path } = layer.source;
   throw new VhdvaultError('DISK_RANGE', `bytes ${offset} to ${offset + length} are not in ${path} of ${layer.size}`, {
     details: { path, offset, expected: layer.size, found: offset + length },

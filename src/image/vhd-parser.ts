@@ -7,7 +7,8 @@
  * await disk.read(0, sector);
  * ```
  */
-export { type ErrorCode, isError, VhdvaultError } from '../base/errors.ts';
+export type { Cancellable } from '../base/abort.ts';
+export { type ErrorCode, type ErrorDetails, type ErrorFacts, isError, VhdvaultError } from '../base/errors.ts';
 export type { Finding } from '../base/finding.ts';
 export { type Random, systemRandom } from '../base/random.ts';
 export type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';

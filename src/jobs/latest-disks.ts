@@ -1,19 +1,17 @@
 import { VhdvaultError } from '../base/errors.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
+import type { ManifestDisk } from '../point/manifest.ts';
 import type { NamedDisk } from './types.ts';
 
 /** The disks of an item's latest point, to be backed up again. @throws USAGE when there is none */
 export function disksOf(
   latest: CatalogPoint | undefined,
   item: string,
-  parentRoots: string[] | undefined,
+  parentRoots: readonly string[] = [],
 ): NamedDisk[] {
   if (latest) {
-    return latest.manifest.disks.map(({ name, source }) => ({
-      name,
-      address: { ...addressOf(source), ...(parentRoots && { parentRoots }) },
-    }));
+    return latest.manifest.disks.map(({ name, source }) => ({ name, address: addressOf(source, parentRoots) }));
   }
   throw new VhdvaultError('USAGE', `no disk was given, and ${item} has no point yet whose disks could be used`, {
     hint: `name the disks: vhdvault backup ${item} DISK...`,
@@ -21,7 +19,14 @@ export function disksOf(
 }
 
 /** Read again as it was read then, whatever its content looks like now. */
-function addressOf({ address: path, format }: { address: string; format: string }): DiskAddress {
+function addressOf(
+  { address: path, format, parentRoots }: ManifestDisk['source'],
+  more: readonly string[],
+): DiskAddress {
   if (format === 'block-device') return { kind: 'file', path };
-  return { kind: 'file', path, format: format === 'raw' ? 'raw' : 'vhd' };
+  const roots = [...new Set([...parentRoots, ...more])];
+  return {
+    ...{ kind: 'file', path, format: format === 'raw' ? 'raw' : 'vhd' },
+    ...(roots.length > 0 && { parentRoots: roots }),
+  };
 }

@@ -1,23 +1,36 @@
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { checkName } from '../base/names.ts';
 import { fingerprint } from '../disk/block-map.ts';
 import { type CatalogPoint, catalog, findPoint, pointsOf } from '../point/catalog.ts';
 import { sumBytes } from './backup-result.ts';
+import type { ItemsResult, PointSummary, PointsOptions, PointsResult, ShowResult } from './point-types.ts';
 import type { VaultSession } from './session.ts';
-import type { ItemsResult, PointSummary, PointsResult, ShowResult } from './types.ts';
+import type { Watchable } from './types.ts';
+import { usageOf } from './usage.ts';
 
-/** Lists recovery points, newest last. @throws NO_SUCH_ITEM when the item has none, ITEM_NAME */
-export async function points(session: VaultSession, item?: string): Promise<PointsResult> {
+/**
+ * Lists recovery points, newest last; with `tags` only those that have all of them.
+ * @throws NO_SUCH_ITEM when the item has none, ITEM_NAME, CANCELLED
+ */
+export async function points(
+  session: VaultSession,
+  item?: string,
+  { tags = [], signal }: PointsOptions = {},
+): Promise<PointsResult> {
+  throwIfAborted(signal);
   const { vault } = session;
   if (item !== undefined) {
     checkName('item', item);
     findPoint(vault, item);
   }
-  const found = item === undefined ? catalog(vault) : pointsOf(vault, item);
+  const all = item === undefined ? catalog(vault) : pointsOf(vault, item);
+  const found = all.filter(({ manifest }) => tags.every((tag) => manifest.tags.includes(tag)));
   return { points: found.map(summary), warnings: damageWarnings(session) };
 }
 
-/** Lists items with their latest point. */
-export async function items(session: VaultSession): Promise<ItemsResult> {
+/** Lists items with their latest point. @throws CANCELLED */
+export async function items(session: VaultSession, options: Cancellable = {}): Promise<ItemsResult> {
+  throwIfAborted(options.signal);
   const byItem = Map.groupBy(catalog(session.vault), ({ manifest }) => manifest.item);
   const list = [...byItem].map(([item, all]) => {
     const latest = all.at(-1) as CatalogPoint;
@@ -35,29 +48,35 @@ export async function items(session: VaultSession): Promise<ItemsResult> {
   return { items: list.sort((a, b) => (a.item < b.item ? -1 : 1)), warnings: damageWarnings(session) };
 }
 
-/** One point in full. @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE */
-export async function show(session: VaultSession, ref: string): Promise<ShowResult> {
+/**
+ * One point in full, with what only it holds: for this the block maps of all points are compared.
+ * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE, CANCELLED
+ */
+export async function show(session: VaultSession, ref: string, options: Watchable = {}): Promise<ShowResult> {
+  throwIfAborted(options.signal);
   const point = findPoint(session.vault, ref);
   const { manifest, sequence, tool, time } = point;
   const disks = manifest.disks.map(({ name, size, root, source, blockSize, bytes }) => ({
     ...{ name, virtualSize: size, root, source, blockSize, bytes },
     fingerprint: fingerprint(size, blockSize, root),
   }));
-  const { bootDisk, started } = manifest;
+  const { bootDisk, started, reason, hooks } = manifest;
+  const { usage, warnings } = await usageOf(session, point, options);
   return {
     point: {
       ...summary(point),
-      ...{ sequence, bootDisk, tool, disks, reason: manifest.reason, tags: manifest.tags, note: manifest.note },
+      ...{ sequence, bootDisk, tool, disks, reason, hooks },
       started: iso(started),
       seconds: Math.max(0, time - started) / 1000,
+      ...usage,
     },
-    warnings: damageWarnings(session),
+    warnings: [...warnings, ...damageWarnings(session)],
   };
 }
 
 function summary(point: CatalogPoint): PointSummary {
   const { id, time, manifest } = point;
-  const { item, type, base, consistency, disks } = manifest;
+  const { item, type, base, consistency, disks, tags, note } = manifest;
   return {
     ...{ item, point: id, time: iso(time), type, consistency },
     base: base === null ? null : `p${base}`,
@@ -65,6 +84,7 @@ function summary(point: CatalogPoint): PointSummary {
     expires: null,
     disks: disks.map(({ name, size, root }) => ({ name, virtualSize: size, root })),
     bytes: bytesOf(point),
+    ...{ tags, note },
   };
 }
 
@@ -72,7 +92,7 @@ function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes> {
   return sumBytes(manifest.disks.map(({ bytes }) => bytes));
 }
 
-/** An entry of the log is unreadable: what is shown is the state before it (L6). */
+/** @internal An entry of the log is unreadable: what is shown is the state before it (L6). */
 export function damageWarnings({ vault }: VaultSession): string[] {
   return vault.damage ? [`${vault.damage.message}; what is seen is the state before it: run \`vhdvault verify\``] : [];
 }

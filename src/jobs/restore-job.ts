@@ -11,8 +11,9 @@ import type { Manifest, ManifestDisk } from '../point/manifest.ts';
 import type { CopyCounts } from '../restore/copy-memory.ts';
 import { planRestore, restoreDisk } from '../restore/restore-disk.ts';
 import { damageWarnings } from './points.ts';
+import type { RestoreFormat, RestoreOptions, RestoreResult } from './restore-types.ts';
 import type { VaultSession } from './session.ts';
-import type { Progress, RestoreFormat, RestoreOptions, RestoreResult } from './types.ts';
+import type { Progress } from './types.ts';
 
 /** One disk to restore: where to and as what. */
 interface Target {

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VaultSession } from './session.ts';
 
@@ -18,18 +18,10 @@ export function overlayOf({ cache }: VaultSession, job: string): string {
 }
 
 /** Removes what a job kept in the cache while it ran. */
-export async function removeScratch(
-  session: VaultSession,
-  item: string,
-  disks: readonly string[],
-  job: string,
-): Promise<void> {
+export async function removeScratch(session: VaultSession, job: string): Promise<void> {
+  const tables = join(session.cache, 'tables');
+  const unfinished = (await readdir(tables).catch(() => [])).filter((name) => name.endsWith(`.${job}`));
   const overlay = overlayOf(session, job);
-  const files = [
-    ...disks.map((disk) => newTable(session, item, disk, job)),
-    overlay,
-    `${overlay}-wal`,
-    `${overlay}-shm`,
-  ];
+  const files = [...unfinished.map((name) => join(tables, name)), overlay, `${overlay}-wal`, `${overlay}-shm`];
   for (const file of files) await rm(file, { force: true });
 }

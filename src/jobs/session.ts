@@ -2,7 +2,7 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
-import { throwIfAborted } from '../base/abort.ts';
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { bootId, sinceBoot } from '../base/machine.ts';
@@ -18,25 +18,39 @@ import { type KdfCost, openVault as openVaultIn, type SecretBytes, type Vault } 
 import { openCacheFolder } from './cache-folder.ts';
 import type { Compression, InitResult, Secret } from './types.ts';
 
-export interface SessionOptions {
-  /** What opens the vault; nothing for one that is not encrypted. */
-  secret?: Secret;
-  /** Folder of the cache; default the platform's cache folder + /vhdvault. */
+/** How to open a vault, and what of this machine to use for it. */
+export interface SessionOptions extends Cancellable {
+  /** The passphrase of the vault. Neither this nor `keyFile` for a vault that is not encrypted, never both. */
+  passphrase?: string | undefined;
+  /** Path of the key file of the vault. */
+  keyFile?: string | undefined;
+  /** Folder of the cache; default the platform's cache folder + /vhdvault. All in it may be deleted at any time. */
   cache?: string;
-  /** Folder of the state (last head seen); default the platform's. */
+  /** Folder of the state, which remembers what was seen of each vault last; default the platform's. */
   state?: string;
-  /** Worker threads; default the number of cores. */
+  /** Worker threads, at least 1; default the number of cores. */
   threads?: number;
-  /** Go on with a vault that went back or was replaced. */
+  /** Go on with a vault that went back to an older state, or was replaced by another one. */
   acceptRollback?: boolean;
   /** Folder for staging locations, on the vault's file system; default in the vault. */
   staging?: string;
-  signal?: AbortSignal;
+  /** Called with a sentence when something happened that needs no action, as a cache that was rebuilt. */
   onNotice?: (text: string) => void;
-  /** For tests and simulation: other parts than the real ones. */
+  /** @internal For tests and simulation: other parts than the real ones. */
   parts?: SessionParts;
 }
 
+/** How to make a vault; both sizes and the choice of encryption stay as they are for ever. */
+export interface CreateVaultOptions extends SessionOptions {
+  /** Bytes of a block: a power of two from 16 KiB to 4 MiB; default 128 KiB. */
+  blockSize?: number;
+  /** Default lz4. */
+  compression?: Compression;
+  /** Store everything readable by anyone who can read the vault; instead of a passphrase or key file. */
+  unencrypted?: boolean;
+}
+
+/** @internal */
 export interface SessionParts {
   store?: StoreAddress;
   pool?: Pool;
@@ -46,36 +60,47 @@ export interface SessionParts {
   reserve?: number;
 }
 
-/** An open vault with what a run on this machine needs besides: threads, cache and state. */
+/** An open vault with what a run on this machine needs besides: threads, cache and state. Close it: `await using`. */
 export interface VaultSession extends AsyncDisposable {
-  readonly vault: Vault;
+  /** The vault's address, as it was given. */
   readonly address: string;
+  /** @internal */
+  readonly vault: Vault;
+  /** @internal */
   readonly pool: Pool;
-  /** This vault's own folder of the cache. */
+  /** @internal This vault's own folder of the cache. */
   readonly cache: string;
+  /** @internal */
   readonly notice: (text: string) => void;
-  /** Why the clock of this machine is to be doubted (L7): entries are marked with it, and no age is relied on. */
+  /** @internal Takes the passphrase out of a text that is kept or shown. */
+  readonly redact: (text: string) => string;
+  /** @internal Why the clock of this machine is to be doubted (L7): entries are marked with it, and no age is relied on. */
   readonly clockDoubt?: string;
-  /** Remembers the head and the time of now in the state folder (L5, L7). */
+  /** @internal Remembers the head and the time of now in the state folder (L5, L7). */
   rememberHead(): Promise<void>;
 }
 
 /**
- * Opens a vault and checks it against what this user saw last.
- * @throws USAGE, VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_ROLLED_BACK, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
+ * Opens a vault and checks it against what this user saw last. `address` is the path of its folder. What other processes add
+ * to the vault is seen when it is opened again, or after a backup.
+ * @throws USAGE, VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_ROLLED_BACK, VAULT_KEY_MISSING, VAULT_KEY_WRONG,
+ * VAULT_KEY_REFUSED, CANCELLED, NOT_FOUND, NO_PERMISSION, IO
  */
 export async function openVault(address: string, options: SessionOptions = {}): Promise<VaultSession> {
   throwIfAborted(options.signal);
-  const { parts = {}, onNotice: notice = () => undefined } = options;
+  const { parts = {}, onNotice: notice = () => undefined, threads = availableParallelism() } = options;
+  const secret = secretOf(options);
+  checkThreads(threads);
   const folders = envPaths('vhdvault', { suffix: '' });
   const state = options.state ?? (process.platform === 'linux' ? folders.log : join(folders.data, 'state'));
   const { clock = systemClock, random = systemRandom } = parts;
   const storeAt = storeAddress(address, options);
   const vault = await openVaultIn(openStore(storeAt), {
-    ...(options.secret && { secret: await readSecret(options.secret) }),
+    ...(secret && { secret: await readSecret(secret) }),
     random,
     clock,
   });
+  throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
   if (!options.acceptRollback) checkSeenHead(seen, address, vault);
   if (seen.notice) notice(seen.notice);
@@ -88,13 +113,14 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     if (problem) notice(problem);
   };
   const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), random, notice);
-  const pool = parts.pool ?? openThreadPool(options.threads ?? availableParallelism());
+  const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {
     vault,
     address,
     pool,
     cache: cache.path,
     notice,
+    redact: redactor(options.passphrase),
     ...(doubt !== undefined && { clockDoubt: doubt }),
     rememberHead: async () => remember(await machineTime(clock)),
     async [Symbol.asyncDispose]() {
@@ -109,16 +135,16 @@ export async function openVault(address: string, options: SessionOptions = {}): 
 }
 
 /**
- * Makes a vault.
- * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_MISSING, VAULT_KEY_REFUSED, USAGE, NO_SPACE
+ * Makes a vault in an empty or new folder. It is encrypted by a passphrase or a key file, unless that is refused with
+ * `unencrypted`.
+ * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_MISSING, VAULT_KEY_REFUSED, USAGE, NO_SPACE, CANCELLED, NO_PERMISSION, IO
  */
-export async function createVault(
-  address: string,
-  options: SessionOptions & { blockSize?: number; compression?: Compression; unencrypted?: boolean },
-): Promise<InitResult> {
+export async function createVault(address: string, options: CreateVaultOptions): Promise<InitResult> {
   throwIfAborted(options.signal);
-  const { secret, unencrypted = false, parts = {}, blockSize, compression } = options;
+  const { unencrypted = false, parts = {}, blockSize, compression } = options;
+  const secret = secretOf(options);
   checkWish(secret, unencrypted);
+  checkThreads(options.threads ?? 1);
   const store = storeAddress(address, options);
   if (store.kind === 'folder') await makeFolderDurable(store.path, 0o700);
   await prepareStaging(store);
@@ -132,8 +158,10 @@ export async function createVault(
     random: parts.random ?? systemRandom,
     clock: parts.clock ?? systemClock,
   });
-  // Opened once: a vault that cannot be opened must show now. Its address may have held another one before.
-  await using session = await openVault(address, { ...options, acceptRollback: true });
+  // Opened once: a vault that cannot be opened must show now. Its address may have held another one before. The vault is
+  // made: nobody may be told CANCELLED any more.
+  const { signal: _, ...rest } = options;
+  await using session = await openVault(address, { ...rest, acceptRollback: true });
   const { vault } = session;
   return {
     vault: address,
@@ -142,6 +170,29 @@ export async function createVault(
     compression: config.codec,
     encrypted: config.encrypted,
   };
+}
+
+/** A word so short would be found in every text. */
+const SHORTEST_SECRET = 4;
+
+function redactor(passphrase: string | undefined): (text: string) => string {
+  if (passphrase === undefined || passphrase.length < SHORTEST_SECRET) return (text) => text;
+  return (text) => text.replaceAll(passphrase, '***');
+}
+
+function secretOf({ passphrase, keyFile }: SessionOptions): Secret | undefined {
+  if (passphrase !== undefined && keyFile !== undefined) {
+    throw new VhdvaultError('USAGE', 'a passphrase and a key file were given, and one of them opens the vault', {
+      hint: 'leave one of them out',
+    });
+  }
+  if (passphrase !== undefined) return { passphrase };
+  return keyFile === undefined ? undefined : { keyFile };
+}
+
+function checkThreads(threads: number): void {
+  if (Number.isSafeInteger(threads) && threads >= 1) return;
+  throw new VhdvaultError('USAGE', `${threads} is no number of threads`, { hint: 'use 1 or more' });
 }
 
 function checkWish(secret: Secret | undefined, unencrypted: boolean): void {

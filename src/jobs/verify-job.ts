@@ -5,7 +5,7 @@ import { toHex } from '../base/hex.ts';
 import { catalog, findPoint } from '../point/catalog.ts';
 import { verifyVault } from '../verify/verify-vault.ts';
 import type { VaultSession } from './session.ts';
-import type { VerifyOptions, VerifyResult } from './types.ts';
+import type { VerifyOptions, VerifyResult } from './verify-types.ts';
 
 /**
  * Checks a vault, or one point of it; writes nothing to it and trusts no cache. What is wrong is returned, not thrown.

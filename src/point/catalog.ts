@@ -1,6 +1,6 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { type LoggedPoint, logEntryPath, type Vault } from '../vault/vault.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import { type Manifest, parseLabel, parseManifest } from './manifest.ts';
 
 /** A recovery point as the catalog knows it. */
 export interface CatalogPoint {
@@ -23,9 +23,15 @@ export function catalog(vault: Vault): CatalogPoint[] {
       time: logged.time,
       tool: logged.tool,
       logged,
-      manifest: parseManifest(logged.manifest, logEntryPath(logged.sequence)),
+      manifest: manifestOf(logged),
     }))
     .sort((a, b) => a.sequence - b.sequence);
+}
+
+function manifestOf({ manifest, label, sequence }: LoggedPoint): Manifest {
+  const where = logEntryPath(sequence);
+  const parsed = parseManifest(manifest, where);
+  return label ? { ...parsed, ...parseLabel(label, where) } : parsed;
 }
 
 export function pointsOf(vault: Vault, item: string): CatalogPoint[] {

@@ -2,7 +2,9 @@ import { VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { BinaryReader, BinaryWriter, MAX_TEXT } from '../vault/binary.ts';
 
+/** full: compared with nothing; incremental: with the latest point; differential: with the last full one. */
 export type PointType = 'full' | 'incremental' | 'differential';
+/** crash: as after a power cut; file: file systems were flushed; app: applications, too. */
 export type Consistency = 'crash' | 'file' | 'app';
 export interface Counts {
   read: number;
@@ -19,6 +21,8 @@ export interface ManifestDisk {
     blockSize: number | null;
     uniqueId: string | null;
     creator: string | null;
+    /** Folders in which its parents may lie, as they were given. */
+    parentRoots: string[];
   };
   size: number;
   blockSize: number;
@@ -28,6 +32,19 @@ export interface ManifestDisk {
   bytes: Counts;
 }
 
+/** What `--pre` and `--post` came to; pending: `--post` had not ended when this was written. */
+export interface Hooks {
+  outcome: 'none' | 'succeeded' | 'failed' | 'pending';
+  /** The end of what they printed. */
+  output: string;
+}
+
+/** What became known once `--post` had run: of the two, it takes the manifest's place. */
+export interface PointLabel {
+  consistency: Consistency;
+  hooks: Hooks;
+}
+
 /** A recovery point, complete on its own (J6). Times are milliseconds since 1970 UTC. */
 export interface Manifest {
   item: string;
@@ -35,7 +52,7 @@ export interface Manifest {
   base: string | null;
   consistency: Consistency;
   started: number;
-  hooks: { outcome: 'none' | 'succeeded' | 'failed'; output: string };
+  hooks: Hooks;
   tags: string[];
   note: string;
   bootDisk: string;
@@ -45,10 +62,11 @@ export interface Manifest {
 
 const TYPES = ['full', 'incremental', 'differential'] as const;
 const CONSISTENCIES = ['crash', 'file', 'app'] as const;
-const OUTCOMES = ['none', 'succeeded', 'failed'] as const;
+const OUTCOMES = ['none', 'succeeded', 'failed', 'pending'] as const;
 const NO_ID = '0'.repeat(32);
 const MAX_TAGS = 255;
 const MAX_TAG = 64;
+const MAX_ROOTS = 255;
 
 /**
  * What the caller may say about a point must fit into its manifest; asked before anything is read.
@@ -64,6 +82,14 @@ export function checkWords({ tags, note }: Pick<Manifest, 'tags' | 'note'>): voi
   }
   if (Buffer.byteLength(note) <= MAX_TEXT) return;
   throw new VhdvaultError('USAGE', `the note is longer than ${MAX_TEXT} bytes`, { hint: 'shorten it' });
+}
+
+/** The same of the folders of parents. @throws USAGE */
+export function checkParentRoots(roots: readonly string[]): void {
+  if (roots.length <= MAX_ROOTS && roots.every((root) => Buffer.byteLength(root) <= MAX_TEXT)) return;
+  throw new VhdvaultError('USAGE', `${roots.length} folders of parents are too many, or one is too long`, {
+    hint: `name at most ${MAX_ROOTS} by --parent-root`,
+  });
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
@@ -92,7 +118,9 @@ function encodeDisk(
   out
     .u32(source.blockSize ?? 0)
     .bytes(fromHex(source.uniqueId ?? NO_ID))
-    .text(source.creator ?? '');
+    .text(source.creator ?? '')
+    .u8(source.parentRoots.length);
+  for (const root of source.parentRoots) out.text(root);
   out.u64(size).u32(blockSize).bytes(fromHex(root)).u64(pages);
   out.u64(blocks.read).u64(blocks.changed).u64(blocks.stored);
   out.u64(bytes.read).u64(bytes.changed).u64(bytes.stored);
@@ -100,17 +128,9 @@ function encodeDisk(
 
 /** @throws VAULT_DAMAGED; `where` names the log entry in it */
 export function parseManifest(stored: Uint8Array, where: string): Manifest {
-  const fail = (what: string): Error =>
-    new VhdvaultError('VAULT_DAMAGED', `the manifest in ${where} ${what}`, {
-      hint: 'run `vhdvault verify`',
-      details: { path: where },
-    });
+  const fail = failing(`the manifest in ${where}`, where);
   const from = new BinaryReader(stored, fail);
-  const pick = <T>(choices: readonly T[], n: number): T => {
-    const choice = choices[n];
-    if (choice === undefined) throw fail(`has an unknown value ${n}`);
-    return choice;
-  };
+  const pick = picking(fail);
   const item = from.text();
   const type = pick(TYPES, from.u8() - 1);
   const hasBase = from.u8() === 1;
@@ -139,6 +159,37 @@ export function parseManifest(stored: Uint8Array, where: string): Manifest {
   };
 }
 
+export function encodeLabel({ consistency, hooks }: PointLabel): Uint8Array {
+  const out = new BinaryWriter().u8(CONSISTENCIES.indexOf(consistency) + 1);
+  return out.u8(OUTCOMES.indexOf(hooks.outcome)).text(hooks.output).finish();
+}
+
+/** @throws VAULT_DAMAGED; `where` names the log entry of the point */
+export function parseLabel(stored: Uint8Array, where: string): PointLabel {
+  const fail = failing(`the label of the point in ${where}`, where);
+  const from = new BinaryReader(stored, fail);
+  const pick = picking(fail);
+  const consistency = pick(CONSISTENCIES, from.u8() - 1);
+  const hooks = { outcome: pick(OUTCOMES, from.u8()), output: from.text() };
+  from.end();
+  return { consistency, hooks };
+}
+
+type Fail = (what: string) => VhdvaultError;
+
+function failing(of: string, path: string): Fail {
+  return (what) =>
+    new VhdvaultError('VAULT_DAMAGED', `${of} ${what}`, { hint: 'run `vhdvault verify`', details: { path } });
+}
+
+function picking(fail: Fail): <T>(choices: readonly T[], n: number) => T {
+  return (choices, n) => {
+    const choice = choices[n];
+    if (choice === undefined) throw fail(`has an unknown value ${n}`);
+    return choice;
+  };
+}
+
 function parseDisk(from: BinaryReader): ManifestDisk {
   const name = from.text();
   const address = from.text();
@@ -146,6 +197,7 @@ function parseDisk(from: BinaryReader): ManifestDisk {
   const imageBlock = from.u32();
   const uniqueId = toHex(from.bytes(16));
   const creator = from.text();
+  const parentRoots = Array.from({ length: from.u8() }, () => from.text());
   const counts = (): Counts => ({ read: from.u64(), changed: from.u64(), stored: from.u64() });
   return {
     name,
@@ -155,6 +207,7 @@ function parseDisk(from: BinaryReader): ManifestDisk {
       blockSize: imageBlock || null,
       uniqueId: uniqueId === NO_ID ? null : uniqueId,
       creator: creator || null,
+      parentRoots,
     },
     size: from.u64(),
     blockSize: from.u32(),

@@ -1,9 +1,9 @@
-import { throwIfAborted } from '../base/abort.ts';
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import type { Finding } from '../base/finding.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { ID_BYTES, isZeroId, LEVELS, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
-import type { Disk, Extent } from '../disk/disk.ts';
+import type { Disk, Extent, Generation } from '../disk/disk.ts';
 import type { PointBlocks } from './point-blocks.ts';
 
 /** What makes a disk of a point: facts of its manifest. */
@@ -18,7 +18,10 @@ export interface PointDiskFacts {
 const PAGES_KEPT = 64;
 const ZERO_PAGE = new Uint8Array(PAGE_BYTES);
 
-/** A disk of a recovery point: reads descend the block map and unseal blocks. Restore, export, NBD and verify read through it. */
+/**
+ * A disk of a recovery point: reads descend the block map and unseal blocks. Restore, export, NBD and verify read through it.
+ * Reads may run at the same time; closing waits for them, so that none opens a file that nobody closes.
+ */
 export class PointDisk implements Disk {
   readonly size: number;
   readonly format = 'point';
@@ -26,6 +29,8 @@ export class PointDisk implements Disk {
   readonly #facts: PointDiskFacts;
   readonly #blocks: PointBlocks;
   readonly #pages = new Map<string, Promise<Uint8Array>>();
+  readonly #reads = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
 
   constructor(facts: PointDiskFacts, blocks: PointBlocks) {
     this.size = facts.size;
@@ -33,33 +38,25 @@ export class PointDisk implements Disk {
     this.#blocks = blocks;
   }
 
-  async read(offset: number, target: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<void> {
-    throwIfAborted(options.signal);
-    const { blockSize } = this.#facts;
-    const end = offset + target.byteLength;
-    if (offset < 0 || end > this.size) {
-      throw new VhdvaultError('DISK_RANGE', `bytes ${offset} to ${end} are not all on a disk of ${this.size}`);
-    }
-    target.fill(0);
-    const first = Math.floor(offset / blockSize);
-    const ids = await this.#idsOf(first, Math.ceil(end / blockSize) - first);
-    const places: number[] = [];
-    const wanted: Uint8Array[] = [];
-    for (let n = 0; n * ID_BYTES < ids.byteLength; n++) {
-      if (isZeroId(ids, n)) continue;
-      places.push((first + n) * blockSize);
-      wanted.push(ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES));
-    }
-    await this.#blocks.readData(wanted, (n, raw) => copyOverlap(raw, places[n] as number, offset, target));
+  async read(offset: number, target: Uint8Array, { signal }: Cancellable = {}): Promise<void> {
+    throwIfAborted(signal);
+    this.#checkRange(offset, target.byteLength);
+    await this.#underWay(() => this.#fill(offset, target, signal));
   }
 
-  async *extents(offset = 0, length: number = this.size - offset): AsyncGenerator<Extent> {
+  async *extents(
+    offset = 0,
+    length: number = this.size - offset,
+    { signal }: Cancellable = {},
+  ): AsyncGenerator<Extent> {
+    this.#checkRange(offset, length);
     const { blockSize } = this.#facts;
     const end = offset + length;
     let open: Extent | undefined;
     for (let at = offset; at < end; ) {
+      throwIfAborted(signal);
       const block = Math.floor(at / blockSize);
-      const run = await this.#run(block, Math.ceil(end / blockSize) - block);
+      const run = await this.#underWay(() => this.#run(block, Math.ceil(end / blockSize) - block));
       const next = Math.min(end, (block + run.blocks) * blockSize);
       if (open?.kind === run.kind) open.length += next - at;
       else {
@@ -72,12 +69,51 @@ export class PointDisk implements Disk {
   }
 
   /** A point never changes. */
-  async generation(): Promise<{ path: string; stamp: string }[]> {
+  async generation({ signal }: Cancellable = {}): Promise<Generation[]> {
+    throwIfAborted(signal);
     return [{ path: `point ${this.#facts.root}`, stamp: this.#facts.root }];
   }
 
-  [Symbol.asyncDispose](): PromiseLike<void> {
-    return this.#blocks[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#reads).then(() => this.#blocks[Symbol.asyncDispose]());
+    return this.#closing;
+  }
+
+  #checkRange(offset: number, length: number): void {
+    const end = offset + length;
+    if (Number.isSafeInteger(offset) && offset >= 0 && length >= 0 && end <= this.size) return;
+    throw new VhdvaultError('DISK_RANGE', `bytes ${offset} to ${end} are not all on a disk of ${this.size}`, {
+      details: { offset, expected: this.size, found: end },
+    });
+  }
+
+  async #underWay<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing) {
+      throw new VhdvaultError('USAGE', 'the disk is closed', { hint: 'close it after the last read' });
+    }
+    const read = work();
+    this.#reads.add(read);
+    try {
+      return await read;
+    } finally {
+      this.#reads.delete(read);
+    }
+  }
+
+  async #fill(offset: number, target: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const { blockSize } = this.#facts;
+    const end = offset + target.byteLength;
+    target.fill(0);
+    const first = Math.floor(offset / blockSize);
+    const ids = await this.#idsOf(first, Math.ceil(end / blockSize) - first);
+    const places: number[] = [];
+    const wanted: Uint8Array[] = [];
+    for (let n = 0; n * ID_BYTES < ids.byteLength; n++) {
+      if (isZeroId(ids, n)) continue;
+      places.push((first + n) * blockSize);
+      wanted.push(ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES));
+    }
+    await this.#blocks.readData(wanted, (n, raw) => copyOverlap(raw, places[n] as number, offset, target), signal);
   }
 
   /** The longest known run of blocks of one kind from `block`, at most `limit`. Whole empty leaves are skipped at once. */

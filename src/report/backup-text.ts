@@ -1,23 +1,26 @@
-import type { BackupResult, DiskResult } from '../jobs/types.ts';
+import type { BackupPreview, BackupResult, DiskResult } from '../jobs/backup-types.ts';
 import { DISK_COLUMNS, diskCells } from './disk-cells.ts';
 import { type Look, paint } from './look.ts';
-import { recentText } from './moment.ts';
-import { countText, durationText, speedText } from './quantity.ts';
+import { momentText, recentText } from './moment.ts';
+import { countText, durationText, sizeText, speedText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 import { shortPoint } from './short-name.ts';
 import { stripText } from './strip.ts';
 import { tableLines } from './table.ts';
 
 export function backupText(result: BackupResult, look: Look): string {
-  const base = result.base ? ` on ${shortPoint(result.base.point)} (${recentText(result.base.time, look.now)})` : '';
-  const healed =
-    result.healed > 0 ? [`${countText(result.healed, 'block')} stored again: the vault's copy was bad`] : [];
   return [
-    `${paint(look, 'bold', result.item)}  ${result.type}${base}  ${paint(look, 'dim', result.reason)}`.trimEnd(),
+    headLine(result, look),
     ...tableLines(result.disks.map(diskRow), DISK_COLUMNS),
-    ...remarkLines(look, result.warnings, [...result.notices, ...healed]),
+    ...remarkLines(look, result.warnings, [...result.notices, ...resumedNote(result), ...healedNote(result)]),
     savedLine(result, look),
   ].join('\n');
+}
+
+/** What is backed up, on which base, and why. */
+export function headLine({ item, type, base, reason }: BackupResult | BackupPreview, look: Look): string {
+  const on = base ? ` on ${shortPoint(base.point)} (${recentText(base.time, look.now)})` : '';
+  return `${paint(look, 'bold', item)}  ${type}${on}  ${paint(look, 'dim', reason)}`.trimEnd();
 }
 
 function diskRow(disk: DiskResult): string[] {
@@ -25,9 +28,21 @@ function diskRow(disk: DiskResult): string[] {
   return diskCells(disk, { read, changed, stored }, stripText(disk.strip));
 }
 
+function resumedNote({ resumed, bytes }: BackupResult): string[] {
+  if (!resumed) return [];
+  const used = `${sizeText(resumed.bytes)} of the ${sizeText(bytes.stored)} stored`;
+  return [`went on with the run of ${momentText(resumed.started)} that was interrupted: ${used} were there from it`];
+}
+
+function healedNote({ healed }: BackupResult): string[] {
+  return healed > 0 ? [`${countText(healed, 'block')} stored again: the vault's copy was bad`] : [];
+}
+
 function savedLine(result: BackupResult, look: Look): string {
   const speed = speedText(result.bytes.read, result.seconds);
   const took = `${durationText(result.seconds)}${speed ? ` (${speed})` : ''}`;
   const consistency = result.consistency === 'app' ? 'application' : result.consistency;
-  return `${paint(look, 'green', `point ${shortPoint(result.point)} saved`)} in ${took}, ${consistency}-consistent`;
+  const hooks = result.hooks.map(({ hook, seconds }) => `--${hook} ${durationText(seconds)}`).join(', ');
+  const saved = paint(look, 'green', `point ${shortPoint(result.point)} saved`);
+  return `${saved} in ${took}, ${consistency}-consistent${hooks && ` (${hooks})`}`;
 }

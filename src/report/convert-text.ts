@@ -1,4 +1,5 @@
 import { type Look, paint } from './look.ts';
+import { oneLine } from './printable.ts';
 import { durationText, sizeText, speedText } from './quantity.ts';
 import { shortFormat } from './short-name.ts';
 
@@ -18,7 +19,7 @@ export function convertText(result: ConvertReport, look: Look): string {
   const { bytes } = result;
   const speed = speedText(bytes.read, result.seconds);
   return [
-    `${result.source} -> ${result.path}`,
+    oneLine(`${result.source} -> ${result.path}`),
     `  ${sizeText(result.virtualSize)} ${shortFormat(result.format)}   read ${sizeText(bytes.read)}   written ${sizeText(bytes.written)}   skipped ${sizeText(bytes.skipped)}`,
     `${paint(look, 'green', 'converted')} in ${durationText(result.seconds)}${speed ? ` (${speed})` : ''}`,
   ].join('\n');

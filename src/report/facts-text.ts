@@ -1,5 +1,6 @@
 import { type AnyFinding, findingLines } from './finding-lines.ts';
 import { type Look, paint } from './look.ts';
+import { oneLine } from './printable.ts';
 import { sizeText } from './quantity.ts';
 import { tableLines } from './table.ts';
 
@@ -14,7 +15,7 @@ export function factsText(facts: object, look: Look, findings: readonly AnyFindi
   const chain = chainOf(facts as Facts);
   const images = chain.flatMap((image, index) => {
     const title = index === 0 ? String(image.path) : `parent ${index} of ${chain.length - 1}: ${String(image.path)}`;
-    return [paint(look, 'bold', title), ...imageLines(image)];
+    return [paint(look, 'bold', oneLine(title)), ...imageLines(image)];
   });
   return [...images, ...findingLines(look, findings)].join('\n');
 }

@@ -1,5 +1,6 @@
 import type { Finding } from '../base/finding.ts';
 import { type Look, paint } from './look.ts';
+import { oneLine } from './printable.ts';
 import { countText } from './quantity.ts';
 import { shortPoint } from './short-name.ts';
 
@@ -24,10 +25,10 @@ export function findingLines(look: Look, findings: readonly AnyFinding[]): strin
 }
 
 function oneFinding(finding: AnyFinding): string[] {
-  const lines = [`  ${finding.what} [${finding.code}]`];
-  if (finding.where !== '') lines.push(`    where:  ${finding.where}`);
+  const lines = [`  ${oneLine(finding.what)} [${finding.code}]`];
+  if (finding.where !== '') lines.push(`    where:  ${oneLine(finding.where)}`);
   if (finding.points && finding.points.length > 0) lines.push(`    points: ${pointList(finding.points)}`);
-  if (finding.cure !== '') lines.push(`    cure:   ${finding.cure}`);
+  if (finding.cure !== '') lines.push(`    cure:   ${oneLine(finding.cure)}`);
   return lines;
 }
 

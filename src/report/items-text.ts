@@ -1,4 +1,4 @@
-import type { ItemsResult } from '../jobs/types.ts';
+import type { ItemsResult } from '../jobs/point-types.ts';
 import type { Look } from './look.ts';
 import { momentText } from './moment.ts';
 import { sizeText } from './quantity.ts';

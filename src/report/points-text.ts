@@ -1,4 +1,4 @@
-import type { PointSummary, PointsResult } from '../jobs/types.ts';
+import type { PointSummary, PointsResult } from '../jobs/point-types.ts';
 import type { Look } from './look.ts';
 import { momentText } from './moment.ts';
 import { sizeText } from './quantity.ts';
@@ -8,12 +8,13 @@ import { tableLines } from './table.ts';
 
 const HEAD = ['item', 'point', 'time', 'type', 'consistency', 'size', 'changed', 'stored', 'disks'];
 
-/** The points as they come: newest last. */
+/** The points as they come: newest last; their tags where any has some. */
 export function pointsText(result: PointsResult, look: Look): string {
   const ids = result.points.map((point) => point.point);
+  const columns = result.points.some(({ tags }) => tags.length > 0) ? [...HEAD, 'tags'] : HEAD;
   const table = tableLines(
-    result.points.map((point) => pointRow(point, ids)),
-    { head: HEAD, align: 'lllllrrrl' },
+    result.points.map((point) => pointRow(point, ids).slice(0, columns.length)),
+    { head: columns, align: 'lllllrrrl' },
   );
   return [...(ids.length > 0 ? table : ['no points']), ...remarkLines(look, result.warnings)].join('\n');
 }
@@ -29,5 +30,6 @@ function pointRow(point: PointSummary, ids: readonly string[]): string[] {
     sizeText(point.bytes.changed),
     sizeText(point.bytes.stored),
     point.disks.map((disk) => disk.name).join(', '),
+    point.tags.join(', '),
   ];
 }

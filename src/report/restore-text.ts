@@ -1,4 +1,4 @@
-import type { RestoreResult } from '../jobs/types.ts';
+import type { RestoreResult } from '../jobs/restore-types.ts';
 import { DISK_COLUMNS, diskCells } from './disk-cells.ts';
 import { type Look, paint } from './look.ts';
 import { countText, durationText, speedText } from './quantity.ts';

@@ -1,12 +1,15 @@
-import type { ShowResult } from '../jobs/types.ts';
+import { stripVTControlCharacters } from 'node:util';
+import type { Share, ShowResult } from '../jobs/point-types.ts';
 import { type Look, paint } from './look.ts';
 import { momentText } from './moment.ts';
-import { durationText, sizeText } from './quantity.ts';
+import { countText, durationText, sizeText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 import { tableLines } from './table.ts';
 
 type Point = ShowResult['point'];
 type PointDisk = Point['disks'][number];
+
+const MOST_OUTPUT = 20;
 
 /** One point in full; ids are whole here, since this is where one copies them from. */
 export function showText(result: ShowResult, look: Look): string {
@@ -15,6 +18,7 @@ export function showText(result: ShowResult, look: Look): string {
   return [
     paint(look, 'bold', `${point.item}@${point.point}`),
     ...tableLines(factRows(point), { indent: 2 }),
+    ...outputLines(point.hooks.output),
     ...disks.flatMap((disk) => diskLines(disk, look)),
     ...remarkLines(look, result.warnings),
   ].join('\n');
@@ -30,12 +34,31 @@ function factRows(point: Point): string[][] {
     ['boot disk', point.bootDisk],
     ['made by', point.tool],
     ['bytes', bytesText(point.bytes)],
+    ['unique', shareText(point.unique)],
+    ['shared', shareText(point.shared)],
   ];
   if (point.reason !== '') rows.push(['reason', point.reason]);
   if (point.tags.length > 0) rows.push(['tags', point.tags.join(', ')]);
   if (point.note !== '') rows.push(['note', point.note]);
   if (point.expires !== null) rows.push(['expires', momentText(point.expires)]);
+  if (point.hooks.outcome !== 'none') rows.push(['hooks', point.hooks.outcome]);
   return rows;
+}
+
+function shareText(share: Share | null): string {
+  if (share === null) return 'cannot tell';
+  if (share.bytes === 0) return 'nothing';
+  return `${sizeText(share.bytes)} in ${countText(share.blocks, 'block')} and ${countText(share.pages, 'map page')}`;
+}
+
+/** The end of what the hooks printed, which is where failures are told; never what would move a terminal's cursor. */
+function outputLines(output: string): string[] {
+  if (output.trim() === '') return [];
+  const lines = output.trimEnd().split(/\r?\n/);
+  const last = lines.slice(-MOST_OUTPUT).map((line) => stripVTControlCharacters(line).replace(/\p{Cc}/gu, ' '));
+  const before = lines.length - last.length;
+  const told = before > 0 ? [`(${countText(before, 'line')} before)`, ...last] : last;
+  return told.map((line) => `    ${line}`.trimEnd());
 }
 
 function diskLines(disk: PointDisk, look: Look): string[] {

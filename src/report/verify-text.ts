@@ -1,4 +1,4 @@
-import type { VerifyResult } from '../jobs/types.ts';
+import type { VerifyResult } from '../jobs/verify-types.ts';
 import { findingLines } from './finding-lines.ts';
 import { type Look, paint } from './look.ts';
 import { countText, durationText, sizeText } from './quantity.ts';

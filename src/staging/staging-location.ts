@@ -1,5 +1,6 @@
 import { isError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
+import { capturedPack } from '../vault/block-writer.ts';
 import { openStore, type Store, writeObject } from '../vault/open-store.ts';
 import { sealJournal, unsealJournal } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -14,6 +15,13 @@ export interface StagingLocation {
   store: Store;
   /** Path in the store. */
   folder: string;
+}
+
+/** What a run left behind when it was interrupted. */
+export interface Leftover extends StagingLocation {
+  record: StagingRecord;
+  /** It lies where this run stages too. */
+  isHere: boolean;
 }
 
 /** What a journal tells of its job. */
@@ -38,6 +46,18 @@ export async function createStaging(vault: Vault, job: string, record: StagingRe
   return { job, store, folder };
 }
 
+/** Names of the packs that the job has stored, or was about to when it was interrupted. */
+export async function capturedPacks({ store, folder }: StagingLocation): Promise<string[]> {
+  return (await store.list(folder)).flatMap((name) => capturedPack(name) ?? []);
+}
+
+/** Removes what was open when the run was interrupted: it is never appended to (J5). */
+export async function removeParts({ store, folder }: StagingLocation): Promise<void> {
+  for (const name of await store.list(folder)) {
+    if (name !== 'journal' && capturedPack(name) === undefined) await store.remove(`${folder}/${name}`);
+  }
+}
+
 /** Removes a staging location and all in it. */
 export async function removeStaging({ store, folder }: StagingLocation): Promise<void> {
   await store.removeFolder(folder);
@@ -47,14 +67,15 @@ export async function removeStaging({ store, folder }: StagingLocation): Promise
  * The staging locations of other jobs on this item. Called under the item's lock, which makes them dead. A location
  * whose journal cannot be read is left alone: nobody knows whose it is.
  */
-export async function findLeftovers(vault: Vault, item: string): Promise<StagingLocation[]> {
-  const left = new Map<string, StagingLocation>();
+export async function findLeftovers(vault: Vault, item: string): Promise<Leftover[]> {
+  const left = new Map<string, Leftover>();
   for (const store of placesOf(vault)) {
     for (const name of await store.list('staging')) {
       if (!name.startsWith(PREFIX)) continue;
       const location = { job: name.slice(PREFIX.length), store, folder: `staging/${name}` };
       const record = await readRecord(vault, location);
-      if (record?.item === item && !left.has(location.job)) left.set(location.job, location);
+      if (record?.item !== item || left.has(location.job)) continue;
+      left.set(location.job, { ...location, record, isHere: store === vault.store });
     }
   }
   return [...left.values()];

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.ts';
 import { equalBytes } from '../base/hex.ts';
 import { createBlockHasher } from './block-ids.ts';
 import type { BlockLocation } from './block-index.ts';
@@ -18,15 +19,21 @@ export interface WantedBlock {
 /** Frames with at most this many bytes between them are read in one go. */
 const GAP = 64 * 1024;
 const RUN = 4 * 1024 * 1024;
-/** The least recently used is closed first; what is being read is always among the most recent. */
+/** The least recently used is closed first, but none that is being read. */
 const OPEN_PACKS = 64;
+
+interface OpenPack {
+  reader: Promise<PackReader>;
+  /** How many reads it serves right now. */
+  reads: number;
+}
 
 /** Reads blocks by location; each is authentic and its id is recomputed before anybody sees it. */
 export class BlockReader implements AsyncDisposable {
   readonly #store: Store;
   readonly #keys: VaultKeys;
   readonly #hasher: ReturnType<typeof createBlockHasher>;
-  readonly #packs = new Map<string, Promise<PackReader>>();
+  readonly #packs = new Map<string, OpenPack>();
 
   constructor(store: Store, keys: VaultKeys) {
     this.#store = store;
@@ -35,20 +42,35 @@ export class BlockReader implements AsyncDisposable {
   }
 
   /**
-   * Reads blocks in the order in which they lie in their packs, neighbours in one read, and hands each to `sink`.
-   * @throws VAULT_DAMAGED for the first block that is not what its id says
+   * Reads blocks in the order in which they lie in their packs, neighbours in one read, and hands each to `sink`. Reads may
+   * run at the same time.
+   * @throws VAULT_DAMAGED for the first block that is not what its id says; CANCELLED
    */
-  async read(wanted: readonly WantedBlock[], sink: (n: number, raw: Uint8Array) => void): Promise<void> {
+  async read(
+    wanted: readonly WantedBlock[],
+    sink: (n: number, raw: Uint8Array) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const order = wanted.map((_, n) => n).sort((a, b) => compare(wanted[a] as WantedBlock, wanted[b] as WantedBlock));
-    for (const run of runsOf(wanted, order)) await this.#readRun(wanted, run, sink);
+    for (const run of runsOf(wanted, order)) {
+      throwIfAborted(signal);
+      const pack = this.#lease((wanted[run[0] as number] as WantedBlock).location.pack);
+      try {
+        await this.#closeIdle();
+        await this.#readRun(await pack.reader, wanted, run, sink);
+      } finally {
+        pack.reads--;
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pack of this.#packs.values()) await (await pack.catch(() => undefined))?.[Symbol.asyncDispose]();
+    for (const { reader } of this.#packs.values()) await (await reader.catch(() => undefined))?.[Symbol.asyncDispose]();
     this.#packs.clear();
   }
 
   async #readRun(
+    pack: PackReader,
     wanted: readonly WantedBlock[],
     run: readonly number[],
     sink: (n: number, raw: Uint8Array) => void,
@@ -57,7 +79,6 @@ export class BlockReader implements AsyncDisposable {
     const last = wanted[run.at(-1) as number] as WantedBlock;
     const start = first.location.offset;
     const bytes = Buffer.allocUnsafe(last.location.offset + last.location.storedLength - start);
-    const pack = await this.#open(first.location.pack);
     await pack.readRange(start, bytes);
     for (const n of run) {
       const { id, location, rawLength } = wanted[n] as WantedBlock;
@@ -70,24 +91,27 @@ export class BlockReader implements AsyncDisposable {
     }
   }
 
-  async #open(name: string): Promise<PackReader> {
-    const known = this.#packs.get(name);
-    if (known) {
-      this.#packs.delete(name);
-      this.#packs.set(name, known);
-      return known;
+  /** Without a pause, so that two reads at once never open one pack twice. */
+  #lease(name: string): OpenPack {
+    let pack = this.#packs.get(name);
+    if (pack) this.#packs.delete(name);
+    else {
+      const reader = openPack(this.#store, this.#keys, packPath(name));
+      reader.catch(() => this.#packs.delete(name));
+      pack = { reader, reads: 0 };
     }
-    if (this.#packs.size >= OPEN_PACKS) await this.#closeOldest();
-    const opening = openPack(this.#store, this.#keys, packPath(name));
-    this.#packs.set(name, opening);
-    opening.catch(() => this.#packs.delete(name));
-    return opening;
+    this.#packs.set(name, pack);
+    pack.reads++;
+    return pack;
   }
 
-  async #closeOldest(): Promise<void> {
-    const [name, pack] = this.#packs.entries().next().value as [string, Promise<PackReader>];
-    this.#packs.delete(name);
-    await (await pack)[Symbol.asyncDispose]();
+  async #closeIdle(): Promise<void> {
+    for (const [name, { reader, reads }] of this.#packs) {
+      if (this.#packs.size <= OPEN_PACKS) return;
+      if (reads > 0) continue;
+      this.#packs.delete(name);
+      await (await reader)[Symbol.asyncDispose]();
+    }
   }
 }
 

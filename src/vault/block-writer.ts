@@ -18,8 +18,23 @@ export interface BlockWriterOptions extends PackOptions {
   onPack: (pack: FinishedPack) => Promise<void>;
 }
 
+/** An empty file in a staging location: the job has stored this pack, or was about to. Proposes only: who resumes the job looks. */
+export function capturedPath(folder: string, pack: string): string {
+  return `${folder}/${CAPTURED}${pack}`;
+}
+
+/** The pack that the name of a file in a staging location tells of. */
+export function capturedPack(name: string): string | undefined {
+  return /^captured-([0-9a-f]{64})$/.exec(name)?.[1];
+}
+
+const CAPTURED = 'captured-';
+
 /** Packs under this at the end of a scan are joined (B3). */
 const SMALL_PACK: number = 8 * 1024 * 1024;
+
+/** Under this an interrupted run begins its pack again rather than leave a small one behind. */
+const WORTH_KEEPING: number = 1024 * 1024;
 
 /** Stores blocks: seals them into packs that grow in the staging location and move into packs/ as they fill. */
 export class BlockWriter {
@@ -78,6 +93,12 @@ export class BlockWriter {
     if (this.#failed) throw this.#failed.error;
   }
 
+  /** Publishes an open pack that is worth it: the run was stopped, and the next one goes on with what is stored. */
+  async keep(): Promise<void> {
+    if (this.#pack && this.#pack.size >= WORTH_KEEPING) await this.#turnOver();
+    await this.#publishing;
+  }
+
   /** Drops the open pack; whole ones stay for the next run. */
   async discard(): Promise<void> {
     await this.#pack?.discard();
@@ -105,6 +126,8 @@ export class BlockWriter {
       throw error;
     }
     await beforePublish();
+    // Before the pack moves: a kill in between must not make it nobody's.
+    await (await store.create(capturedPath(this.#options.folder, finished.name)))[Symbol.asyncDispose]();
     await store.rename(finished.path, packPath(finished.name));
     await onPack(finished);
   }

@@ -72,7 +72,7 @@ export class Vault {
   /**
    * Commits a recovery point by rule J4: the job must be open still where the point adds packs, and `check` holds the
    * rest again at every attempt.
-   * @throws JOB_CLOSED when somebody abandoned the job: none of its packs may be used
+   * @throws JOB_CLOSED when somebody abandoned the job or made its point: none of its packs may be used
    */
   commitPoint(options: {
     job: string;
@@ -84,9 +84,15 @@ export class Vault {
   }): Promise<LogEntry> {
     const { job, folder, point, adds } = options;
     return this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
-      if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.has(job)) throw jobClosed(job);
+      if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.get(job) === 'closed') throw jobClosed(job);
       return { type: 'point', point, adds, manifest: await options.manifest(state) };
     });
+  }
+
+  /** Tells what became known of a point after it was made. Older versions pass it over. */
+  async labelPoint(options: { job: string; folder: string; point: string; label: Uint8Array }): Promise<void> {
+    const { job, folder, point, label } = options;
+    await this.#log.commit(job, folder, (): EntryBody => ({ type: 'label', point, label }));
   }
 
   /** Closes a job that looks dead: a guess that costs a re-upload if it is wrong, never data. */

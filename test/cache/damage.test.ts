@@ -58,7 +58,7 @@ async function rightAfter(scene: Scene): Promise<string> {
 }
 
 const BY_TABLE = 'by the checksum table';
-const BY_VAULT = 'by the map in the vault';
+const BY_VAULT = 'the map in the vault';
 
 describe('an incremental backup', () => {
   it('uses the checksum table where there is a good one', async () => {
@@ -116,20 +116,35 @@ describe('an incremental backup', () => {
 });
 
 describe('the local index', () => {
-  const damages: [string, (file: string) => Promise<void>][] = [
-    ['was deleted', (file) => rm(file)],
-    ['was emptied', (file) => truncate(file, 0)],
-    ['was cut to one page', (file) => truncate(file, 4096)],
-    ['was cut in the middle of a page', (file) => truncate(file, 10_000)],
-    ['lost its last page', async (file) => truncate(file, (await readFile(file)).byteLength - 4096)],
-    ['is garbage', async (file) => writeFile(file, noise(50_000, 3))],
-    ['is a text', (file) => writeFile(file, 'index')],
+  const damages: [string, string, (file: string) => Promise<void>][] = [
+    ['was deleted', 'there was none', (file) => rm(file)],
+    ['was emptied', 'there was none', (file) => truncate(file, 0)],
+    ['was cut to one page', 'malformed', (file) => truncate(file, 4096)],
+    ['was cut in the middle of a page', 'malformed', (file) => truncate(file, 10_000)],
+    ['is garbage', 'not a database', async (file) => writeFile(file, noise(50_000, 3))],
+    ['is a text', 'not a database', (file) => writeFile(file, 'index')],
+    [
+      'is a folder',
+      'unable to open',
+      async (file) => {
+        await rm(file);
+        await mkdir(join(file, 'x'), { recursive: true });
+      },
+    ],
   ];
 
-  it.each(damages)('that %s costs time and nothing else', async (_, damage) => {
+  it.each(damages)('that %s costs time and nothing else, and the reason tells: %s', async (_, told, damage) => {
     const here = await scene();
     await damage(join(here.cache, 'index.sqlite'));
     for (const ending of ['-wal', '-shm']) await rm(join(here.cache, `index.sqlite${ending}`), { force: true });
+    expect(await rightAfter(here)).toMatch(new RegExp(`; the local index was rebuilt \\(.*${told}`));
+  });
+
+  it('that lost its last page costs time and nothing else', async () => {
+    const here = await scene();
+    const file = join(here.cache, 'index.sqlite');
+    await truncate(file, (await readFile(file)).byteLength - 4096);
+    for (const ending of ['-wal', '-shm']) await rm(file + ending, { force: true });
     await rightAfter(here);
   });
 
@@ -167,7 +182,7 @@ describe('the local index', () => {
   it('of another vault is thrown away', async () => {
     const [here, other] = [await scene(), await scene()];
     await copyFile(join(other.cache, 'index.sqlite'), join(here.cache, 'index.sqlite'));
-    await rightAfter(here);
+    expect(await rightAfter(here)).toContain('it is of another vault');
   });
 
   it('that knows more than a vault that was put back does not let blocks be left out', async () => {
@@ -181,7 +196,8 @@ describe('the local index', () => {
     await rm(bench.address, { recursive: true });
     await cp(`${bench.address}.old`, bench.address, { recursive: true });
     await using session = await bench.open({ acceptRollback: true });
-    const { point } = await backup(session, 'item', []);
+    const { point, reason } = await backup(session, 'item', []);
+    expect(reason).toContain('the local index was rebuilt (the log has another history)');
     expect(Buffer.compare(await bench.restored(`item@${point}`), second)).toBe(0);
     expect((await bench.verify(true)).ok).toBe(true);
   });

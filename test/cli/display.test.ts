@@ -10,7 +10,7 @@ const disk = { name: 'os', size: 100, done: 50, read: 50, changed: 2048, stored:
 const progress: Progress = { phase: 'reading', done: 50, total: 100, disks: [disk] };
 
 /** What a display writes while it is told of progress and of a notice that names a secret. */
-async function written(args: DisplayArguments, terminal: boolean): Promise<string> {
+async function written(args: DisplayArguments, terminal: boolean, notice = 'key hunter2'): Promise<string> {
   const stream = Object.assign(new PassThrough(), { isTTY: terminal, columns: 100, rows: 24 });
   const secrets = new Secrets();
   secrets.keep('hunter2');
@@ -18,7 +18,7 @@ async function written(args: DisplayArguments, terminal: boolean): Promise<strin
   {
     using display = await openDisplay(args, run);
     display.onProgress(progress);
-    display.onNotice('key hunter2');
+    display.onNotice(notice);
     display.onProgress({ ...progress, done: 60 });
     display.onProgress({ ...progress, phase: 'done', done: 100 });
   }
@@ -43,6 +43,18 @@ describe('standard error', () => {
       { event: 'notice', text: 'key ***' },
       { event: 'progress', ...progress, phase: 'done', done: 100 },
     ]);
+  });
+
+  test('is given signs for what a terminal would obey, and one line for each notice', async () => {
+    const [notice, json] = await Promise.all(
+      (['none', 'json'] as const).map((way) => written({ progress: way }, true, 'a\x1b[2J\u202e\nnote: b')),
+    );
+    expect(notice).toBe('note: a␛[2J\ufffd␊note: b\n');
+    expect(json).toContain(String.raw`{"event":"notice","text":"a\u001b[2J\u202e\nnote: b"}`);
+    expect(barText({ name: '\x1b[2J', done: 0, total: 1, speed: 0, changed: 0, stored: 0, left: 0 }, 80)).toMatch(
+      /^␛\[2J /,
+    );
+    expect(await written({ progress: 'auto' }, true, 'a\x1b[2J')).toContain('note: a␛[2J\n');
   });
 
   test('shows bars at a terminal and leaves it with a cursor', async () => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseDiskArguments } from '../../src/cli/disk-argument.ts';
-import { parseCount, parseSize } from '../../src/cli/parse-value.ts';
+import { parseCount, parseDuration, parseSize } from '../../src/cli/parse-value.ts';
 import { Secrets } from '../../src/cli/secrets.ts';
 
 const codeOf = (action: () => unknown): string | undefined => {
@@ -36,55 +35,45 @@ describe('a size', () => {
   );
 });
 
+describe('a duration', () => {
+  test.each([
+    ['90', 90],
+    ['90s', 90],
+    ['10m', 600],
+    ['1h', 3600],
+    ['1.5 h', 5400],
+    ['14d', 1_209_600],
+    ['2w', 1_209_600],
+    ['0.25', 0.25],
+  ])('%s is %d seconds', (text, seconds) => {
+    expect(parseDuration('--hook-timeout', text)).toBe(seconds * 1000);
+  });
+
+  test.each([
+    '',
+    '0',
+    '0s',
+    '-1',
+    '1e3',
+    's',
+    '5x',
+    '1H',
+    '10min',
+    '1h30m',
+    '1 2',
+    '0.0001',
+    '99999999999999999w',
+    '1c',
+  ])('"%s" is wrong usage', (text) => {
+    expect(codeOf(() => parseDuration('--hook-timeout', text))).toBe('USAGE');
+  });
+});
+
 test('a count is a whole number from 1', () => {
   expect(parseCount('--threads', '12')).toBe(12);
   for (const text of ['0', '-1', '1.5', 'x', '', '1e3']) {
     expect(codeOf(() => parseCount('--threads', text))).toBe('USAGE');
   }
-});
-
-describe('a disk argument', () => {
-  const parse = (...texts: string[]) =>
-    parseDiskArguments(texts, { cwd: '/w' }).map((disk) => [disk.name, disk.address.path]);
-
-  test.each([
-    ['os.vhd', 'os', '/w/os.vhd'],
-    ['/images/data.2.vhd', 'data.2', '/images/data.2.vhd'],
-    ['os=x.vhd', 'os', '/w/x.vhd'],
-    ['os=/a=b.vhd', 'os', '/a=b.vhd'],
-    ['./a=b.vhd', 'a-b', '/w/a=b.vhd'],
-    ['-os=x.vhd', 'os-x', '/w/-os=x.vhd'],
-    ['my disk (1).vhd', 'my-disk--1-', '/w/my disk (1).vhd'],
-    ['/dev/sda', 'sda', '/dev/sda'],
-    ['_x.raw', 'x', '/w/_x.raw'],
-  ])('%s is the disk %s at %s', (text, name, path) => {
-    expect(parse(text)).toEqual([[name, path]]);
-  });
-
-  test('with a name of more than 64 characters before = is a path, and its name is cut', () => {
-    const long = 'n'.repeat(65);
-    expect(parse(`${long}=x.vhd`)).toEqual([[long.slice(0, 64), `/w/${long}=x.vhd`]]);
-  });
-
-  test('keeps the order in which it was given, with format and absolute parent roots', () => {
-    const disks = parseDiskArguments(['b.vhd', 'a.vhd'], { cwd: '/w', format: 'vhd', parentRoots: ['p', '/q'] });
-    const more = { kind: 'file', format: 'vhd', parentRoots: ['/w/p', '/q'] };
-    expect(disks).toEqual([
-      { name: 'b', address: { ...more, path: '/w/b.vhd' } },
-      { name: 'a', address: { ...more, path: '/w/a.vhd' } },
-    ]);
-  });
-
-  test('that names a disk twice is refused, with the cure', () => {
-    expect(() => parse('x/os.vhd', 'y/os.vhd')).toThrow(
-      expect.objectContaining({ code: 'DISK_NAME', hint: 'give one of them another name: NAME=/w/y/os.vhd' }),
-    );
-  });
-
-  test('without a path, or from whose path no name can be made, is refused', () => {
-    expect(codeOf(() => parse('os='))).toBe('USAGE');
-    expect(codeOf(() => parse('ディスク.vhd'))).toBe('DISK_NAME');
-  });
 });
 
 test('secrets are masked in values of an error, not in its structure', () => {

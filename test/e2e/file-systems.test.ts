@@ -60,7 +60,7 @@ for (const { name, tools, begin } of stories) {
 async function newVault(home: string): Promise<VaultSession> {
   await writeFile(join(home, 'key'), Buffer.alloc(32, 7));
   const options = {
-    secret: { keyFile: join(home, 'key') },
+    keyFile: join(home, 'key'),
     cache: join(home, 'cache'),
     state: join(home, 'state'),
     threads: 2,

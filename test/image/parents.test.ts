@@ -1,17 +1,11 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  encodeBat,
-  encodeDynamicHeader,
-  encodeFooter,
-  imageFacts,
-  openDisk,
-  UNALLOCATED,
-} from '../../src/image/vhd-parser.ts';
-import { buildChain, encodeLink, footerOf, idOf, type LocatorStyle, sectorOf } from '../support/vhd-chain.ts';
+import { imageFacts, openDisk } from '../../src/image/vhd-parser.ts';
+import { buildChain, encodeLink, idOf, type LocatorStyle, sectorOf } from '../support/vhd-chain.ts';
 import { imageFolder } from '../support/vhd-folder.ts';
 import { link } from '../support/vhd-program.ts';
+import { writeChild } from './child-image.ts';
 
 const folder = imageFolder();
 let count = 0;
@@ -109,12 +103,12 @@ describe('the parent of a differencing image', () => {
   it('is never opened at an absolute or climbing path that leaves the folder', async () => {
     const outside = await moveParent('link0-elsewhere.vhd');
     for (const name of [outside, '..\\link0-elsewhere.vhd', 'file://../link0-elsewhere.vhd', `file://${outside}`]) {
-      await renameParentIn(child, name);
+      await writeChild(child, { name });
       await expect(openDisk(child), name).rejects.toMatchObject({ code: 'VHD_PARENT_FORBIDDEN' });
       expect(await firstSector([home])).toEqual(sectorOf(0, 1));
     }
     for (const name of ['\\\\server\\share\\x.vhd', '\\\\?\\C:\\x.vhd', 'NUL', '', 'a\0b']) {
-      await renameParentIn(child, name);
+      await writeChild(child, { name });
       await expect(openDisk(child), name).rejects.toMatchObject({ code: 'VHD_PARENT_MISSING' });
     }
   });
@@ -160,18 +154,3 @@ describe('the parent of a differencing image', () => {
     expect(findings).toContainEqual(expect.objectContaining({ severity: 'damage', code: 'VHD_PARENT_MISSING' }));
   });
 });
-
-async function renameParentIn(path: string, parentName: string): Promise<void> {
-  const footer = encodeFooter(footerOf({ kind: 'differencing', size: 102400 }, idOf(1)));
-  const header = encodeDynamicHeader({
-    tableOffset: 1536,
-    maxTableEntries: 13,
-    blockSize: 8192,
-    parentUniqueId: idOf(0),
-    parentTimestamp: 0,
-    parentName,
-    locators: [],
-  });
-  const bat = encodeBat(new Uint32Array(13).fill(UNALLOCATED));
-  await writeFile(path, Buffer.concat([footer, header, bat, footer]));
-}

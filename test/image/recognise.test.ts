@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openDisk } from '../../src/image/vhd-parser.ts';
-import { firstSector } from '../support/vhd-damage.ts';
+import { dynamicImage, firstSector } from '../support/vhd-damage.ts';
 import { imageFolder } from '../support/vhd-folder.ts';
 
 const folder = imageFolder();
@@ -32,6 +32,20 @@ describe('a file that is no VHD', () => {
     const error = await open(bytes, name).catch((failure: unknown) => failure);
     expect(error).toMatchObject({ code: 'DISK_FORMAT_UNSUPPORTED', hint: expect.stringContaining(hint) });
     expect((error as { hint: string }).hint).toContain(folder.path);
+  });
+
+  it('but begins with the dynamic header of one is not taken for a raw disk', async () => {
+    const header = dynamicImage().subarray(512);
+    for (const name of ['part.bin', 'part.vhd']) {
+      await expect(open(header.subarray(0, 1024), name)).rejects.toMatchObject({
+        code: 'DISK_FORMAT_UNSUPPORTED',
+        hint: expect.stringContaining('copy the image again'),
+      });
+    }
+    const path = folder.file('part.raw');
+    await writeFile(path, header.subarray(0, 1024));
+    await using disk = await openDisk(path, { format: 'raw' });
+    expect(disk.format).toBe('raw');
   });
 
   it('is refused when it is named like one, read as raw when not, or when told to', async () => {

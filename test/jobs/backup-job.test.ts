@@ -1,5 +1,5 @@
 import { appendFile, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { points } from '../../src/jobs/points.ts';
@@ -166,7 +166,7 @@ describe('an item', () => {
     expect(await bench.store.list('staging')).toEqual([]);
   });
 
-  it('whose job another run gave up as dead gets no point from it, and a whole one from the next', async () => {
+  it('whose job another run gave up as dead begins again under a new job, and relies on nothing of the old one', async () => {
     const bench = await newBench();
     const bytes = noise(30 * BLOCK, 1);
     const disk = await rawDisk(bench.file('disk.raw'), bytes);
@@ -182,13 +182,14 @@ describe('an item', () => {
         const [dead] = [...other.vault.state.jobs].find(([, state]) => state === 'open')!;
         await other.vault.abandonJob('f'.repeat(32), 'staging/other', dead);
       };
-      await expect(backup(session, 'item', [disk], { onProgress })).rejects.toEqual(code('JOB_CLOSED'));
+      const made = await backup(session, 'item', [disk], { onProgress });
       await given;
-      expect((await points(session)).points).toEqual([]);
+      expect(made.notices).toEqual([expect.stringContaining('began again under a new one')]);
+      expect(made.disks[0]?.blocks.stored).toBe(30);
+      expect((await points(session)).points).toHaveLength(1);
     }
     expect((await bench.verify(true)).ok).toBe(true);
-    const { disks } = await bench.backup('item', [disk]);
-    expect(disks[0]?.blocks.stored).toBe(30);
+    expect(await bench.store.list('staging')).toEqual([]);
     expect(Buffer.compare(await bench.restored('item'), bytes)).toBe(0);
   });
 
@@ -210,8 +211,54 @@ describe('an item', () => {
       [9, 0],
     ]);
     const renamed = await bench.backup('item', [a, { ...b, name: 'data' }]);
-    expect(renamed.warnings).toHaveLength(2);
+    expect(renamed.warnings).toEqual([expect.stringContaining('data was named b in the latest point')]);
+    expect(renamed.disks.map(({ blocks }) => blocks.changed)).toEqual([0, 0]);
     expect((await bench.backup('item', [])).disks.map(({ name }) => name)).toEqual(['a', 'data']);
+  });
+
+  it.each([
+    { from: 9 * BLOCK, to: 300 * BLOCK, changed: 291 },
+    { from: 9 * BLOCK + 512, to: 300 * BLOCK, changed: 291 },
+    { from: 300 * BLOCK, to: 9 * BLOCK, changed: 0 },
+    { from: 300 * BLOCK, to: 9 * BLOCK + 512, changed: 1 },
+    { from: 300 * BLOCK, to: 256 * BLOCK, changed: 0 },
+    { from: 256 * BLOCK, to: 257 * BLOCK, changed: 1 },
+  ])(
+    'with a disk that goes from $from to $to bytes compares what both have, and tells',
+    async ({ from, to, changed }) => {
+      const bench = await newBench();
+      const bytes = noise(Math.max(from, to), 1);
+      const first = await bench.backup('item', [await rawDisk(bench.file('disk'), bytes.subarray(0, from))]);
+      await rawDisk(bench.file('disk'), bytes.subarray(0, to));
+      for (const type of ['incremental', 'differential'] as const) {
+        const made = await bench.backup('item', [], { type });
+        expect(made.disks[0]).toMatchObject({ virtualSize: to, blocks: { changed } });
+        expect(made.warnings).toEqual([]);
+        if (type === 'incremental') {
+          const word = to > from ? 'grew' : 'shrank';
+          expect(made.notices).toEqual([expect.stringMatching(`^disk ${word} by [\\d.]+ [KM]?i?B to [\\d.]+ [KM]iB$`)]);
+        }
+        expect(Buffer.compare(await bench.restored(`item@${made.point}`), bytes.subarray(0, to))).toBe(0);
+      }
+      expect(Buffer.compare(await bench.restored(`item@${first.point}`), bytes.subarray(0, from))).toBe(0);
+    },
+  );
+
+  it('whose parents lie in folders of their own is backed up again without naming these', async () => {
+    const bench = await newBench();
+    await mkdir(bench.file('base'));
+    const { paths, oracle } = await buildChain(bench.folder, [
+      link('dynamic', { writes: [{ sector: 3, count: 90, seed: 1 }] }),
+      link('differencing', { writes: [{ sector: 50, count: 20, seed: 2 }] }),
+    ]);
+    await rename(paths[0]!, join(bench.file('base'), basename(paths[0]!)));
+    const address = { kind: 'file' as const, path: paths[1]!, parentRoots: [bench.file('base')] };
+    await expect(bench.backup('item', [{ name: 'os', address: { kind: 'file', path: paths[1]! } }])).rejects.toEqual(
+      code('VHD_PARENT_MISSING'),
+    );
+    await bench.backup('item', [{ name: 'os', address }]);
+    expect((await bench.backup('item', [])).bytes.changed).toBe(0);
+    expect(Buffer.compare(await bench.restored('item'), oracle)).toBe(0);
   });
 
   it('refuses two disks of one name, a boot disk that is none, and no disk at all', async () => {
@@ -243,7 +290,7 @@ describe('an item', () => {
 
 describe('a run that is cancelled', () => {
   it.each([0, 1, 2, 5, 20, 60])(
-    'after %i ms leaves no point, no staging location and no lock; the next one succeeds',
+    'after %i ms leaves no point, no lock, and of its staging location at most what the next one goes on with',
     async (delay) => {
       const bench = await newBench({ where: 'folder' });
       const bytes = noise(1500 * BLOCK, 1);
@@ -253,13 +300,17 @@ describe('a run that is cancelled', () => {
         .catch((error: unknown) => error);
       const cancelled = !(outcome as { point?: string }).point;
       if (cancelled) expect(outcome).toEqual(code('CANCELLED'));
-      expect(await bench.store.list('staging')).toEqual([]);
+      const left = await bench.store.list('staging');
+      const kept = await Promise.all(left.map((name) => bench.store.list(`staging/${name}`)));
+      for (const name of kept.flat()) expect(name).toMatch(/^(journal|captured-[0-9a-f]{64})$/);
       expect(await bench.store.list('locks')).toEqual([]);
       const [cache] = await readdir(bench.cache);
       expect(await readdir(join(bench.cache, cache!, 'jobs'))).toEqual([]);
       expect((await readdir(join(bench.cache, cache!, 'tables'))).filter((name) => name.includes('.'))).toEqual([]);
       expect((await bench.verify(true)).ok).toBe(true);
-      await bench.backup('item', [disk]);
+      const next = await bench.backup('item', [disk]);
+      expect(next.resumed === null).toBe(left.length === 0);
+      expect(await bench.store.list('staging')).toEqual([]);
       expect(Buffer.compare(await bench.restored('item'), bytes)).toBe(0);
     },
   );

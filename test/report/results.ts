@@ -1,4 +1,7 @@
-import type { BackupResult, PointSummary, RestoreResult, ShowResult, VerifyResult } from '../../src/jobs/types.ts';
+import type { BackupResult } from '../../src/jobs/backup-types.ts';
+import type { PointSummary, ShowResult } from '../../src/jobs/point-types.ts';
+import type { RestoreResult } from '../../src/jobs/restore-types.ts';
+import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import type { Look } from '../../src/report/look.ts';
 
 /** Results that no run has made, for the exact text of reports. Times are UTC; the tests set the local zone. */
@@ -47,6 +50,9 @@ export const backupResult: BackupResult = {
   warnings: [],
   notices: [],
   healed: 0,
+  dryRun: false,
+  resumed: null,
+  hooks: [],
 };
 
 export const pointSummary: PointSummary = {
@@ -63,6 +69,8 @@ export const pointSummary: PointSummary = {
     { name: 'data', virtualSize: 500 * GIB, root: 'bb' },
   ],
   bytes: { read: 509 * GIB, changed: 300 * GIB, stored: 120 * GIB },
+  tags: [],
+  note: '',
 };
 
 const osDisk: ShowResult['point']['disks'][number] = {
@@ -70,6 +78,7 @@ const osDisk: ShowResult['point']['disks'][number] = {
   virtualSize: 40 * GIB,
   root: 'aa',
   source: {
+    parentRoots: [],
     address: '/images/os.vhd',
     format: 'vhd-dynamic',
     blockSize: 2 * MIB,
@@ -89,7 +98,9 @@ export const showResult: ShowResult = {
     tool: 'vhdvault 0.1.0',
     reason: 'the first point of the item',
     tags: ['weekly', 'keep'],
-    note: '',
+    hooks: { outcome: 'none', output: '' },
+    unique: { bytes: 74 * MIB, blocks: 1500, pages: 1 },
+    shared: { bytes: 119 * GIB, blocks: 1400000, pages: 5470 },
     started: '2026-11-22T08:55:00Z',
     seconds: 300,
     disks: [osDisk],

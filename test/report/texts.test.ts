@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { StatsResult } from '../../src/jobs/point-types.ts';
 import { backupText } from '../../src/report/backup-text.ts';
 import { convertText } from '../../src/report/convert-text.ts';
 import { factsText } from '../../src/report/facts-text.ts';
@@ -9,6 +10,7 @@ import { pointsText } from '../../src/report/points-text.ts';
 import { problemText } from '../../src/report/problem-text.ts';
 import { restoreText } from '../../src/report/restore-text.ts';
 import { showText } from '../../src/report/show-text.ts';
+import { statsText } from '../../src/report/stats-text.ts';
 import { verifyText } from '../../src/report/verify-text.ts';
 import { backupResult, colored, damagedResult, plain, pointSummary, restoreResult, showResult } from './results.ts';
 
@@ -71,6 +73,16 @@ describe('lists', () => {
     `);
   });
 
+  test('of points have a column of tags where any point has some', () => {
+    const tagged = { ...pointSummary, tags: ['monthly', 'keep'] };
+    const lines = pointsText({ points: [pointSummary, tagged], warnings: [] }, plain).split('\n');
+    expect(lines.map((line) => line.slice(-30))).toEqual([
+      expect.stringMatching(/disks {5}tags$/),
+      expect.stringMatching(/os, data$/),
+      expect.stringMatching(/os, data {2}monthly, keep$/),
+    ]);
+  });
+
   test('that are empty say so', () => {
     expect(pointsText({ points: [], warnings: ['x'] }, plain)).toBe('no points\nwarning: x');
     expect(itemsText({ items: [], warnings: [] }, plain)).toBe('no items');
@@ -104,6 +116,8 @@ test('a point in full shows ids whole, and each disk with its source', () => {
       boot disk          os
       made by            vhdvault 0.1.0
       bytes              read 509 GiB, changed 300 GiB, stored 120 GiB
+      unique             74 MiB in 1500 blocks and 1 map page
+      shared             119 GiB in 1400000 blocks and 5470 map pages
       reason             the first point of the item
       tags               weekly, keep
       disk os, 40 GiB (42949672960 bytes)
@@ -114,6 +128,84 @@ test('a point in full shows ids whole, and each disk with its source', () => {
         fingerprint  ffee
         root         aa"
   `);
+});
+
+describe('a point in full', () => {
+  const { point } = showResult;
+
+  test('tells the end of what hooks printed, and nothing that would move the cursor of a terminal', () => {
+    const lines = Array.from({ length: 22 }, (_, n) => `line ${n + 1}`);
+    const hooks = { outcome: 'failed', output: `${lines.join('\r\n')}\n\x1b[31mred\x1b[0m\x07\x1b[2J!\n\n` } as const;
+    const text = showText({ ...showResult, point: { ...point, hooks, disks: [] } }, plain);
+    expect(text.slice(text.indexOf('  hooks'))).toBe(
+      `  hooks              failed\n    (3 lines before)\n${[...lines.slice(3), 'red !'].map((line) => `    ${line}`).join('\n')}`,
+    );
+    expect(
+      showText({ ...showResult, point: { ...point, hooks: { outcome: 'succeeded', output: '' } } }, plain),
+    ).toMatch(/hooks +succeeded\n {2}disk/);
+  });
+
+  test('says where it holds nothing of its own, and where that cannot be told', () => {
+    const unique = { bytes: 0, blocks: 0, pages: 0 };
+    const text = showText({ ...showResult, point: { ...point, unique, shared: null } }, plain);
+    expect(text).toMatch(/unique +nothing\n/);
+    expect(text).toMatch(/shared +cannot tell\n/);
+  });
+});
+
+describe('the statistics of a vault', () => {
+  const MIB = 1024 ** 2;
+  const stats: StatsResult['stats'] = {
+    ...{ vault: '/srv/vault', id: 'aa', items: 3, points: 14, logEntries: 30, since: '2026-11-20T09:00:00Z' },
+    ...{ virtualBytes: 7.5 * MIB * MIB, fullBytes: 3 * MIB * MIB, uniqueBytes: 0.5 * MIB * MIB, packs: 6212 },
+    ...{ segments: 14, storedBytes: 0.2 * MIB * MIB, saved: { byDedup: 6, byCompression: 2.5 }, free: null },
+    byItem: [
+      { item: 'db', points: 1, virtualSize: 40 * MIB, fullBytes: null, stored: 1 },
+      { item: 'mail', points: 1, virtualSize: 40 * MIB, fullBytes: 20 * MIB, stored: 0 },
+      { item: 'web01', points: 12, virtualSize: 540 * 1024 * MIB, fullBytes: 3 * MIB * MIB, stored: 200 * 1024 * MIB },
+    ],
+    growth: [{ item: 'web01', point: 'p7e2d90aa55667788', time: '2026-11-20T09:00:00Z', stored: 120 * 1024 * MIB }],
+  };
+
+  test('go from what the points would take to what the vault takes, then tell by item and point', () => {
+    expect(statsText({ stats, warnings: ['x'] }, plain)).toMatchInlineSnapshot(`
+      "/srv/vault  14 points of 3 items since 2026-11-20 10:00, 30 log entries
+        virtual    7.5 TiB  the disks of all points
+        full         3 TiB  without zeros: what a full copy of each point would take
+        unique     512 GiB  equal blocks once: 6.0 times less
+        stored   204.8 GiB  compressed, in 6212 packs and 14 index segments: 2.5 times less
+      item   points     size     full   stored
+      db          1   40 MiB  unknown      1 B  ▏
+      mail        1   40 MiB   20 MiB      0 B
+      web01      12  540 GiB    3 TiB  200 GiB  ████████████████
+      largest growth
+        web01@p7e2d90a  2026-11-20 10:00  120 GiB
+      warning: x"
+    `);
+  });
+
+  test('of an empty vault claim no savings', () => {
+    const none = {
+      items: 0,
+      points: 0,
+      since: null,
+      virtualBytes: 0,
+      fullBytes: 0,
+      uniqueBytes: 0,
+      packs: 0,
+      segments: 0,
+    };
+    const saved = { byDedup: null, byCompression: null };
+    const empty = { ...stats, ...none, storedBytes: 0, saved, free: 5 * MIB, byItem: [], growth: [] };
+    expect(statsText({ stats: empty, warnings: [] }, plain)).toMatchInlineSnapshot(`
+      "/srv/vault  no points, 30 log entries
+        virtual    0 B  the disks of all points
+        full       0 B  without zeros: what a full copy of each point would take
+        unique     0 B  equal blocks once
+        stored     0 B  compressed, in 0 packs and 0 index segments
+        free     5 MiB  where the vault lies"
+    `);
+  });
 });
 
 test('a restore tells what was read, written and skipped, and where it went', () => {

@@ -10,11 +10,16 @@ const SOURCES = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 
 /** A project with the package in its node_modules, as users get it. */
 export interface Project {
   folder: string;
+  /** The package itself. */
+  home: string;
   /** The program, in JavaScript. */
   bin: string;
   /** Every file of the package, as its tarball lists them. */
   files: readonly string[];
 }
+
+/** What a program in TypeScript has besides the package. */
+const TYPES = ['@types/node'];
 
 /**
  * Packs the package and unpacks it into an empty project. It is built in a copy: the checkout's dist/ may be in use. Its
@@ -35,14 +40,17 @@ export async function packedProject(folder: string): Promise<Project> {
   await linkDependencies(home, project);
   const { bin } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { bin: { vhdvault: string } };
   const files = list.trim().split('\n');
-  return { folder: project, bin: join(home, bin.vhdvault), files: files.map((name) => name.replace(/^package\//, '')) };
+  return {
+    ...{ folder: project, home, bin: join(home, bin.vhdvault) },
+    files: files.map((name) => name.replace(/^package\//, '')),
+  };
 }
 
 async function linkDependencies(home: string, project: string): Promise<void> {
   const { dependencies } = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  for (const name of Object.keys(dependencies)) {
+  for (const name of [...Object.keys(dependencies), ...TYPES]) {
     const link = join(project, 'node_modules', name);
     await mkdir(dirname(link), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), link);

@@ -1,10 +1,12 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BackupOptions, backup } from '../../src/jobs/backup-job.ts';
+import { backup } from '../../src/jobs/backup-job.ts';
+import type { BackupOptions, BackupResult } from '../../src/jobs/backup-types.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
 import { createVault, openVault, type SessionOptions, type VaultSession } from '../../src/jobs/session.ts';
-import type { BackupResult, Compression, NamedDisk, VerifyResult } from '../../src/jobs/types.ts';
+import type { Compression, NamedDisk } from '../../src/jobs/types.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
+import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { openStore, type Store, type StoreAddress } from '../../src/vault/open-store.ts';
 import { CHEAP_KDF, fixedClock, PASSPHRASE } from './fixed-parts.ts';
@@ -47,7 +49,7 @@ export async function openBench(folder: string, options: BenchOptions = {}): Pro
     where === 'memory' ? { pool: openInThreadPool(options.threads ?? 2) } : {};
   const common = (): SessionOptions => ({
     ...{ cache, state, threads: options.threads ?? 2 },
-    ...(encrypted && { secret: PASSPHRASE }),
+    ...(encrypted && PASSPHRASE),
     parts: {
       store: storeAddress,
       kdf: CHEAP_KDF,

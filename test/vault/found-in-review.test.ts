@@ -40,8 +40,8 @@ describe('the local index', () => {
       using database = new DatabaseSync(join(session.cache, 'index.sqlite'));
       database.exec('DELETE FROM facts');
     }
-    const { notices } = await backup(session, 'one', [disk]);
-    expect(notices.join()).toMatch(/bound to no log entry/);
+    const { reason } = await backup(session, 'one', [disk]);
+    expect(reason).toMatch(/bound to no log entry/);
   });
 });
 

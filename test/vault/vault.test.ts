@@ -214,7 +214,7 @@ describe('a vault that was seen before', () => {
       cache,
       threads: 1,
       parts: cheap,
-      ...(encrypted && { secret: PASSPHRASE }),
+      ...(encrypted && PASSPHRASE),
     };
     await createSessionVault(address, { ...options, unencrypted: !encrypted });
     return {
@@ -267,7 +267,7 @@ describe('a vault that was seen before', () => {
     await rm(address, { recursive: true });
     await createVault(await mkdir(address).then(() => openFolderStore(address)), cheap);
     await expect(open()).rejects.toEqual(code('VAULT_KEY_REFUSED'));
-    const { secret: _, ...clear } = options;
+    const { passphrase: _, ...clear } = options;
     await expect(openSession(address, clear)).rejects.toEqual(rolledBack);
     await using session = await openSession(address, { ...clear, acceptRollback: true });
     expect(session.vault.config.encrypted).toBe(false);

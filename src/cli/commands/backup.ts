@@ -1,9 +1,43 @@
 import { resolve } from 'node:path';
 import { checkName } from '../../base/names.ts';
+import type { BackupOptions } from '../../jobs/backup-types.ts';
+import { parseDiskArguments } from '../../jobs/disk-argument.ts';
 import { type Command, command } from '../command.ts';
-import { parseDiskArguments } from '../disk-argument.ts';
 import { inVault } from '../in-vault.ts';
 import { imageOptions, progressOptions, vaultOptions } from '../options.ts';
+import { parseDuration } from '../parse-value.ts';
+
+const hookOptions = {
+  consistency: {
+    choices: ['crash', 'file', 'app'],
+    requiresArg: true,
+    group: 'Consistency:',
+    describe: 'What the snapshot is worth (default: crash); recorded only if the hooks succeed',
+  },
+  pre: {
+    type: 'string',
+    requiresArg: true,
+    group: 'Consistency:',
+    describe: 'Command to run before the disks are opened: freeze, snapshot',
+  },
+  post: {
+    type: 'string',
+    requiresArg: true,
+    group: 'Consistency:',
+    describe: 'Command to run afterwards, always; VHDVAULT_OUTCOME, _POINT, _ERROR tell it what happened',
+  },
+  'hook-timeout': {
+    type: 'string',
+    requiresArg: true,
+    group: 'Consistency:',
+    describe: 'How long each of the two may take: 90s, 10m, 1h; default: 30m',
+  },
+  'require-consistency': {
+    type: 'boolean',
+    group: 'Consistency:',
+    describe: 'Make no point when --pre fails (else a crash-consistent one, with a warning)',
+  },
+} as const;
 
 export const backupCommand: Command = command({
   syntax: 'backup <item> [disk..]',
@@ -12,6 +46,7 @@ export const backupCommand: Command = command({
     ['vhdvault backup web01 os.vhd data.vhd', 'Two disks, named os and data'],
     ['vhdvault backup web01 os=/dev/vg0/os-snap data=/images/d1.vhd', 'Names given'],
     ['vhdvault backup web01', 'The disks of its latest point again'],
+    ["vhdvault backup web01 --pre './freeze.sh' --post './thaw.sh' --consistency app", 'With a snapshot made for it'],
   ],
   positionals: {
     item: { type: 'string', demandOption: true, describe: 'The name of the item, usually of a machine' },
@@ -24,10 +59,11 @@ export const backupCommand: Command = command({
   } as const,
   options: {
     type: {
-      choices: ['auto', 'full', 'incremental'],
+      choices: ['auto', 'full', 'incremental', 'differential'],
       requiresArg: true,
-      describe: 'Default: auto: full the first time, then incremental',
+      describe: 'auto (default): full the first time, then incremental; differential: against the last full point',
     },
+    'dry-run': { type: 'boolean', describe: 'Only read the disks and say what changed; stores nothing, runs no hook' },
     format: {
       choices: ['vhd', 'raw'],
       requiresArg: true,
@@ -42,6 +78,7 @@ export const backupCommand: Command = command({
       requiresArg: true,
       describe: 'The folder for the staging location; default: in the vault',
     },
+    ...hookOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -52,20 +89,48 @@ export const backupCommand: Command = command({
       format: args.format,
       parentRoots: args['parent-root'],
     });
+    const options = backupOptions(args, run.cwd);
+    if (args['dry-run']) {
+      const { previewBackup } = await import('../../jobs/preview-job.ts');
+      const { previewText } = await import('../../report/preview-text.ts');
+      const result = await inVault(args, run, (session, watch) =>
+        previewBackup(session, item, disks, { ...watch, ...options }),
+      );
+      return { result, text: (look) => previewText(result, look) };
+    }
     const { backup } = await import('../../jobs/backup-job.ts');
     const { backupText } = await import('../../report/backup-text.ts');
-    const result = await inVault(args, run, (session, watch) =>
-      backup(session, item, disks, {
-        ...watch,
-        ...(args.type === undefined ? {} : { type: args.type }),
-        ...(args['boot-disk'] === undefined ? {} : { bootDisk: args['boot-disk'] }),
-        ...(args.tag === undefined ? {} : { tags: args.tag }),
-        ...(args.note === undefined ? {} : { note: args.note }),
-        ...(args['parent-root'] === undefined
-          ? {}
-          : { parentRoots: args['parent-root'].map((root) => resolve(run.cwd, root)) }),
-      }),
-    );
+    const result = await inVault(args, run, (session, watch) => backup(session, item, disks, { ...watch, ...options }));
     return { result, text: (look) => backupText(result, look) };
   },
 });
+
+/** The words that are options of the run. */
+function backupOptions(
+  args: {
+    type?: BackupOptions['type'];
+    'boot-disk'?: string | undefined;
+    tag?: string[] | undefined;
+    note?: string | undefined;
+    'parent-root'?: string[] | undefined;
+    consistency?: BackupOptions['consistency'];
+    pre?: string | undefined;
+    post?: string | undefined;
+    'hook-timeout'?: string | undefined;
+    'require-consistency'?: boolean | undefined;
+  },
+  cwd: string,
+): BackupOptions {
+  return {
+    ...(args.type !== undefined && { type: args.type }),
+    ...(args['boot-disk'] !== undefined && { bootDisk: args['boot-disk'] }),
+    ...(args.tag !== undefined && { tags: args.tag }),
+    ...(args.note !== undefined && { note: args.note }),
+    ...(args['parent-root'] !== undefined && { parentRoots: args['parent-root'].map((root) => resolve(cwd, root)) }),
+    ...(args.consistency !== undefined && { consistency: args.consistency }),
+    ...(args.pre !== undefined && { pre: args.pre }),
+    ...(args.post !== undefined && { post: args.post }),
+    ...(args['hook-timeout'] !== undefined && { hookTimeout: parseDuration('--hook-timeout', args['hook-timeout']) }),
+    ...(args['require-consistency'] !== undefined && { requireConsistency: args['require-consistency'] }),
+  };
+}

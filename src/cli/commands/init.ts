@@ -3,7 +3,7 @@ import { type Command, command } from '../command.ts';
 import { openDisplay } from '../display.ts';
 import { newVaultOptions } from '../options.ts';
 import { parseSize } from '../parse-value.ts';
-import { askSecret } from '../secret.ts';
+import { askSecret, findSecret } from '../secret.ts';
 import { sessionOptions, vaultAddress } from '../session.ts';
 
 export const initCommand: Command = command({
@@ -37,11 +37,13 @@ export const initCommand: Command = command({
     }
     const address = vaultAddress(args.address ?? args.vault, run);
     using display = await openDisplay(args, run);
-    const { secret, ...options } = await sessionOptions(args, run, display.onNotice);
+    const options = sessionOptions(args, run, display.onNotice);
     const blockSize =
       args['block-size'] === undefined ? {} : { blockSize: parseSize('--block-size', args['block-size']) };
     const compression = args.compression === undefined ? {} : { compression: args.compression };
-    const protection = args.unencrypted ? { unencrypted: true } : { secret: secret ?? (await askSecret(run, true)) };
+    const protection = args.unencrypted
+      ? { unencrypted: true }
+      : ((await findSecret(args, run)) ?? (await askSecret(run, true)));
     const { createVault } = await import('../../jobs/session.ts');
     const { initText } = await import('../../report/init-text.ts');
     const result = await createVault(address, { ...options, ...blockSize, ...compression, ...protection });

@@ -9,14 +9,23 @@ export const pointsCommand: Command = command({
   examples: [
     ['vhdvault points', 'All points of the vault'],
     ['vhdvault points web01 --json', 'Those of one item, for a program'],
+    ['vhdvault points --tag monthly', 'Those with a tag'],
   ],
   positionals: { item: { type: 'string', describe: 'Only the points of this item' } } as const,
-  options: vaultOptions,
+  options: {
+    tag: {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      describe: 'Only points with this tag (repeat for more: all must be there)',
+    },
+    ...vaultOptions,
+  } as const,
   run: async (args, run) => {
     const item = args.item === undefined ? undefined : checkName('item', args.item);
     const { points } = await import('../../jobs/points.ts');
     const { pointsText } = await import('../../report/points-text.ts');
-    const result = await inVault(args, run, (session) => points(session, item));
+    const result = await inVault(args, run, (session) => points(session, item, { tags: args.tag ?? [] }));
     return { result, text: (look) => pointsText(result, look) };
   },
 });

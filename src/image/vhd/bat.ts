@@ -11,6 +11,7 @@ import { roundUp, SECTOR } from '../../base/units.ts';
 import { bitmapBytes } from './sector-bitmap.ts';
 import { malformed, type Where } from './where.ts';
 
+/** The entry of a block that is not stored. */
 export const UNALLOCATED = 0xffffffff;
 
 /** The table as numbers. Takes the bytes over: a table of 16 MiB is not copied. `bytes` must be 4-byte aligned. */

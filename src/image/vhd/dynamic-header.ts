@@ -21,6 +21,7 @@ import { checksum } from './checksum.ts';
 import { encodeLocator, LOCATOR_BYTES, type ParentLocator, parseLocator } from './parent-locator.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
+/** Bytes of a dynamic header. */
 export const HEADER_BYTES = 1024;
 const HEADER_COOKIE = 'cxsparse';
 /** Below 4096 the implementations disagree on the size of the bitmap. */
@@ -32,21 +33,27 @@ const NAME_BYTES = 512;
 const LOCATORS_AT = 576;
 const VERSION = 0x00010000;
 
+/** The header of a dynamic or differencing image. */
 export interface DynamicHeader {
-  /** Bytes from the start of the file. */
+  /** Of the block table, bytes from the start of the file. */
   tableOffset: number;
+  /** Entries of the block table, at least one per block of the disk. */
   maxTableEntries: number;
-  /** Bytes. */
+  /** Bytes: a power of two from 4 KiB to 256 MiB. */
   blockSize: number;
+  /** 16 bytes; all zero where there is no parent, or the parent is a raw file. */
   parentUniqueId: Uint8Array;
+  /** Seconds since 2000-01-01 UTC; of no use, since writers disagree on its meaning. */
   parentTimestamp: number;
+  /** A file name or a path, at most 256 UTF-16 units; empty where there is no parent. */
   parentName: string;
   /** Only the used slots. */
   locators: readonly ParentLocator[];
 }
 
 /**
- * Reads the 1024 bytes of a dynamic header (Microsoft's Virtual Hard Disk Image Format Specification, 1.0).
+ * Reads the 1024 bytes of a dynamic header (Microsoft's Virtual Hard Disk Image Format Specification, 1.0). `where` is for
+ * messages.
  * @throws VHD_HEADER_MISSING without the cookie; VHD_HEADER_CHECKSUM; VHD_HEADER_FIELD, VHD_LOCATOR for a value that cannot be
  */
 export function parseDynamicHeader(bytes: Uint8Array, where: Where = NOWHERE): DynamicHeader {

@@ -5,37 +5,49 @@ import { formatUniqueId } from './unique-id.ts';
 
 /** What an image says about itself, as plain data, in the words of the VHD specification; null where its format has no such thing. */
 export interface ImageFacts {
+  /** Of the file. */
   path: string;
+  /** What the image is. */
   format: ImageFormat;
   /** Bytes of the file. */
   fileSize: number;
   /** Bytes of the disk. */
   currentSize: number;
+  /** Bytes of the disk when it was made. */
   originalSize: number | null;
+  /** As `7af49fcb-...`, big-endian throughout. */
   uniqueId: string | null;
   /** As `win `; NULs at the end left out. */
   creatorApplication: string | null;
   /** `major.minor` */
   creatorVersion: string | null;
+  /** `Wi2k`, `Mac ` or empty; NULs at the end left out. */
   creatorHostOS: string | null;
-  /** ISO 8601 UTC. */
+  /** When the image was made, ISO 8601 UTC. */
   timestamp: string | null;
+  /** Informative: the size is the current size. */
   geometry: Geometry | null;
-  /** Of the dynamic header; null also for fixed disks. */
+  /** Of the dynamic header, bytes from the start of the file; null also for fixed disks. */
   dataOffset: number | null;
+  /** The machine is suspended. */
   savedState: boolean | null;
   /** 2 fixed, 3 dynamic, 4 differencing. */
   diskType: number | null;
-  /** Dynamic and differencing. */
+  /** Dynamic and differencing: bytes. */
   blockSize: number | null;
+  /** Of the block table, bytes from the start of the file. */
   tableOffset: number | null;
+  /** Entries of the block table. */
   maxTableEntries: number | null;
+  /** Blocks that the file stores. */
   allocatedBlocks: number | null;
   /** Differencing; all zero when the parent is a raw file. */
   parentUniqueId: string | null;
+  /** As it is stored: a file name, or mostly a Windows path. */
   parentName: string | null;
+  /** The paths of the parent that a differencing image stores. */
   locators: readonly LocatorPath[];
-  /** The parent that was opened. */
+  /** The parent that was opened; null also where the chain is broken. */
   parent: ImageFacts | null;
 }
 

@@ -1,19 +1,22 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { throwIfAborted } from '../../base/abort.ts';
-import { ioError, isError, systemCode, VhdvaultError } from '../../base/errors.ts';
+import { isError, type VhdvaultError } from '../../base/errors.ts';
+import type { Finding } from '../../base/finding.ts';
 import { equalBytes } from '../../base/hex.ts';
 import { type ByteSource, openSource } from '../../io/source.ts';
 import { findFooter } from './find-footer.ts';
 import type { Layer } from './layer.ts';
+import { type Listed, lookUp } from './look-up.ts';
+import { cycle, forbidden, missing, unnamed, wrong } from './parent-errors.ts';
+import { foldersOf, isInside } from './parent-folders.ts';
 import { parentPaths } from './parent-paths.ts';
 import { isVhdName, openImageFile } from './recognise.ts';
 import { formatUniqueId, isNullId } from './unique-id.ts';
 
 export interface ParentSearch {
   child: Layer;
-  /** Folders besides the child's own. */
-  parentRoots: readonly string[];
+  /** Folders in which parents may lie, links resolved. */
+  allowed: readonly string[];
   /** `device:inode` of the files of the chain so far. */
   visited: ReadonlySet<string>;
   /** The caller said that the image is a VHD. */
@@ -21,86 +24,65 @@ export interface ParentSearch {
   signal?: AbortSignal | undefined;
 }
 
-/** Locators in the order of trust: relative paths survive a move, absolute ones do not. */
-const ORDER = ['W2ru', 'W2ku', 'MacX'];
+/** Locators in the order of trust: relative paths survive a move, absolute ones do not; the last two are of old programs. */
+const ORDER = ['W2ru', 'W2ku', 'MacX', 'Wi2r', 'Wi2k'];
 
 /**
- * Opens the parent of a differencing image. Only files inside of the child's folder or of a given root are opened, after
- * symbolic links are resolved: locators are data of strangers, and following them anywhere would disclose files of this host.
+ * Opens the parent of a differencing image. Only files inside of allowed folders are opened, after symbolic links are
+ * resolved: locators are data of strangers, and following them anywhere would disclose files of this host. Of several files
+ * that could be the parent, the first one with the right unique id is.
  * @throws VHD_PARENT_MISSING, VHD_PARENT_WRONG, VHD_PARENT_FORBIDDEN, VHD_CHAIN, and what opening an image throws
  */
 export async function openParent(search: ParentSearch): Promise<Layer> {
-  const { child } = search;
+  const { child, allowed } = search;
   const expected = child.header!.parentUniqueId;
   if (isNullId(expected) && !search.told && !isVhdName(child.source.path)) throw unnamed(child);
-  const roots = await realFolders(child.source.path, search.parentRoots);
   const tried: string[] = [];
-  const refused: VhdvaultError[] = [];
-  for (const path of candidates(child, roots)) {
+  const refused = new Map<string, VhdvaultError>();
+  const listed: Listed = new Map();
+  for (const path of await candidates(child, allowed)) {
     throwIfAborted(search.signal);
-    tried.push(path);
-    const real = (await existing(path)) ?? (await inOtherCase(path, roots));
-    if (real === null) continue;
-    if (!roots.some((root) => isInside(root, real))) {
-      refused.push(forbidden(child, path, roots));
+    const { real, note, inOtherCase } = await lookUp(path, allowed, listed);
+    tried.push(note === '' ? path : `${path} (${note})`);
+    if (real === null || refused.has(real)) continue;
+    const inside = allowed.some((folder) => isInside(folder, real));
+    const reason = inside ? await mismatch(real, expected, search) : forbidden(child, { path, real, allowed });
+    if (reason) {
+      refused.set(real, reason);
       continue;
     }
-    const wrong = await mismatch(real, expected, search);
-    if (wrong === null) return await openImageFile(real, isNullId(expected) ? 'raw' : 'vhd');
-    refused.push(wrong);
+    const parent = await openImageFile(real, isNullId(expected) ? 'raw' : 'vhd');
+    return inOtherCase ? { ...parent, findings: [otherCase(child, path, real), ...parent.findings] } : parent;
   }
-  throw worst(refused) ?? missing(child, tried);
+  throw worst([...refused.values()]) ?? missing(child, names(child), tried);
 }
 
-function candidates(child: Layer, roots: readonly string[]): string[] {
-  const texts = ORDER.flatMap((code) => child.locators.filter((locator) => locator.code === code));
-  const names = [...texts.map((locator) => locator.path ?? ''), child.header!.parentName];
-  return [...new Set(names.flatMap((name) => parentPaths(name, roots)))];
+/** What the image says where its parent is. */
+function names({ locators, header }: Layer): string[] {
+  const ordered = ORDER.flatMap((code) => locators.filter((locator) => locator.code === code));
+  return [...ordered.map((locator) => locator.path ?? ''), header!.parentName];
 }
 
-async function realFolders(childPath: string, parentRoots: readonly string[]): Promise<string[]> {
-  const own = dirname(await realpath(childPath));
-  const given = parentRoots.map((root) =>
-    realpath(root).catch((error: unknown) => {
-      throw ioError(error, 'opening the parent folder', root);
-    }),
-  );
-  return [...new Set([own, ...(await Promise.all(given))])];
-}
-
-async function existing(path: string): Promise<string | null> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES'].includes(systemCode(error) ?? '')) return null;
-    throw ioError(error, 'looking for the parent', path);
-  }
-}
-
-/** Windows does not tell `Base.VHD` from `base.vhd`, so neither do the locators that it writes. */
-async function inOtherCase(path: string, roots: readonly string[]): Promise<string | null> {
-  const folder = await existing(dirname(path));
-  if (folder === null || !roots.some((root) => root === folder || isInside(root, folder))) return null;
-  const name = basename(path).toLowerCase();
-  const names = await readdir(folder).catch(() => []);
-  const alike = names.filter((other) => other.toLowerCase() === name);
-  return alike.length === 1 ? await existing(join(folder, alike[0]!)) : null;
-}
-
-function isInside(root: string, path: string): boolean {
-  return path.startsWith(root.endsWith(sep) ? root : root + sep);
+async function candidates(child: Layer, allowed: readonly string[]): Promise<string[]> {
+  const own = await foldersOf(child.source.path);
+  return [...new Set(names(child).flatMap((name) => parentPaths(name, { own, allowed })))];
 }
 
 /** Null when the file may be the parent; else why not. Only its footer is read. */
 async function mismatch(path: string, expected: Uint8Array, search: ParentSearch): Promise<VhdvaultError | null> {
   const stats = await stat(path, { bigint: true });
-  if (!stats.isFile()) return wrong(search.child, path, expected, 'not a file');
-  const again = search.visited.has(`${stats.dev}:${stats.ino}`);
-  if (isNullId(expected)) return again ? cycle(search.child, path) : null;
-  await using source = await openSource(path);
-  const found = await idOf(source);
-  if (found instanceof Uint8Array && equalBytes(found, expected)) return again ? cycle(search.child, path) : null;
-  return wrong(search.child, path, expected, found instanceof Uint8Array ? formatUniqueId(found) : found);
+  if (!stats.isFile()) return wrong(search.child, path, 'not a file');
+  const again = search.visited.has(`${stats.dev}:${stats.ino}`) ? cycle(search.child, path) : null;
+  if (isNullId(expected)) return again;
+  try {
+    await using source = await openSource(path);
+    const found = await idOf(source);
+    if (found instanceof Uint8Array && equalBytes(found, expected)) return again;
+    return wrong(search.child, path, found instanceof Uint8Array ? formatUniqueId(found) : found);
+  } catch (error) {
+    if (isError(error, 'NO_PERMISSION')) return error;
+    throw error;
+  }
 }
 
 /** The unique id in a file's footer, or what is there instead. */
@@ -113,55 +95,13 @@ async function idOf(source: ByteSource): Promise<Uint8Array | string> {
   }
 }
 
+/** A file that cannot be read may be the right one, so it is told before one that is wrong. */
 function worst(refused: readonly VhdvaultError[]): VhdvaultError | undefined {
-  const codes = ['VHD_CHAIN', 'VHD_PARENT_WRONG', 'VHD_PARENT_FORBIDDEN'];
+  const codes = ['VHD_CHAIN', 'NO_PERMISSION', 'VHD_PARENT_WRONG', 'VHD_PARENT_FORBIDDEN'];
   return [...refused].sort((a, b) => codes.indexOf(a.code) - codes.indexOf(b.code))[0];
 }
 
-function idText(id: Uint8Array): string {
-  return isNullId(id) ? '(none: a raw file)' : formatUniqueId(id);
-}
-
-function wrong(child: Layer, path: string, expected: Uint8Array, found: string): VhdvaultError {
-  const id = idText(expected);
-  const message = `${path} is not the parent of ${child.source.path}: its unique id is ${found}, expected ${id}`;
-  return new VhdvaultError('VHD_PARENT_WRONG', message, {
-    hint: 'put the right parent beside the image, or name its folder with --parent-root',
-    details: { path, child: child.source.path, expected: id, found },
-  });
-}
-
-function forbidden(child: Layer, path: string, roots: readonly string[]): VhdvaultError {
-  const message = `the parent of ${child.source.path} would be ${path}, outside of ${roots.join(', ')}`;
-  return new VhdvaultError('VHD_PARENT_FORBIDDEN', message, {
-    hint: 'if that is the right file, name its real folder with --parent-root',
-    details: { path, child: child.source.path, expected: roots.join(', '), found: path },
-  });
-}
-
-/** Otherwise the guest of a raw disk could write a footer into its last sector and read its neighbours' raw disks. */
-function unnamed(child: Layer): VhdvaultError {
-  const { path } = child.source;
-  return new VhdvaultError('VHD_PARENT_FORBIDDEN', `${path} asks for a raw file as its parent, but is not named .vhd`, {
-    hint: 'use --format vhd if it really is a differencing VHD, --format raw if it is a raw disk',
-    details: { path },
-  });
-}
-
-function cycle(child: Layer, path: string): VhdvaultError {
-  return new VhdvaultError('VHD_CHAIN', `${path} is both a descendant and the parent of ${child.source.path}`, {
-    hint: 'the chain of parents runs in a circle; copy the images again from where they came',
-    details: { path, child: child.source.path },
-  });
-}
-
-function missing(child: Layer, tried: readonly string[]): VhdvaultError {
-  const { parentName, parentUniqueId } = child.header!;
-  const id = idText(parentUniqueId);
-  const places = tried.length === 0 ? 'it names no path' : `tried ${tried.join(', ')}`;
-  const message = `the parent of ${child.source.path} (${parentName || 'unnamed'}, unique id ${id}) is missing: ${places}`;
-  return new VhdvaultError('VHD_PARENT_MISSING', message, {
-    hint: 'put the parent beside the image, or name its folder with --parent-root',
-    details: { path: child.source.path, expected: id, tried: tried.join('\n'), found: null },
-  });
+function otherCase(child: Layer, path: string, real: string): Finding {
+  const what = `its parent is ${real}: only upper and lower case differ from ${path}, which Windows does not tell apart`;
+  return { severity: 'info', code: 'VHD_PARENT_CASE', what, where: child.source.path, cure: '' };
 }

@@ -26,6 +26,7 @@ import { checksum } from './checksum.ts';
 import type { Geometry } from './geometry.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
+/** Bytes of a footer. */
 export const FOOTER_BYTES = 512;
 const FOOTER_COOKIE = 'conectix';
 const CHECKSUM_AT = 64;
@@ -35,31 +36,42 @@ const NO_OFFSET = 0xffffffffffffffffn;
 /** 2000-01-01T00:00:00Z in seconds since 1970. */
 const EPOCH = 946684800;
 
+/** The types of VHDs. */
 export type VhdType = 'fixed' | 'dynamic' | 'differencing';
 const TYPES: Readonly<Record<VhdType, number>> = { fixed: 2, dynamic: 3, differencing: 4 };
 
 /** A VHD footer. Sizes and offsets in bytes. */
 export interface Footer {
+  /** Bits; bit 1 is always set, bit 0 marks a temporary disk. */
   features: number;
-  /** Of the dynamic header; null for the 64-bit -1 of fixed disks. */
+  /** Of the dynamic header, from the start of the file; null for the 64-bit -1 of fixed disks. */
   dataOffset: number | null;
   /** Seconds since 2000-01-01 UTC. */
   timestamp: number;
   /** Four characters, as `win `. */
   creatorApplication: string;
+  /** `major << 16 | minor` */
   creatorVersion: number;
+  /** Four characters: `Wi2k` or `Mac `. */
   creatorHostOS: string;
+  /** When the disk was made; informative. */
   originalSize: number;
+  /** The size of the disk: a positive multiple of 512. */
   currentSize: number;
+  /** Informative. */
   geometry: Geometry;
+  /** What the image is. */
   type: VhdType;
+  /** 16 bytes. */
   uniqueId: Uint8Array;
+  /** The machine is suspended. */
   savedState: boolean;
+  /** XenServer hides it; reserved in the specification. */
   hidden: boolean;
 }
 
 /**
- * Reads a footer of 512 or 511 bytes (Microsoft's Virtual Hard Disk Image Format Specification, 1.0).
+ * Reads a footer of 512 or 511 bytes (Microsoft's Virtual Hard Disk Image Format Specification, 1.0). `where` is for messages.
  * @throws VHD_FOOTER_MISSING without the cookie; VHD_FOOTER_CHECKSUM; VHD_FOOTER_FIELD for a value that cannot be
  */
 export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {

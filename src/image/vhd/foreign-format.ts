@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { VhdvaultError } from '../../base/errors.ts';
 import type { ByteSource } from '../../io/source.ts';
+import { quote } from './quote.ts';
 
 interface Foreign {
   name: string;
@@ -37,6 +38,12 @@ const FOREIGN: readonly Foreign[] = [
   { name: 'a bzip2 archive', at: 0, magic: 'BZh', cure: unpack('bzip2 -dc', '.bz2') },
   { name: 'an xz archive', at: 0, magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], cure: unpack('xz -dc', '.xz') },
   { name: 'a zstd archive', at: 0, magic: [0x28, 0xb5, 0x2f, 0xfd], cure: unpack('zstd -dc', '.zst') },
+  {
+    name: 'a part of a VHD, which lost the sector before its dynamic header',
+    at: 0,
+    magic: 'cxsparse',
+    cure: () => 'copy the image again from where it came',
+  },
   { name: 'a zip archive', at: 0, magic: 'PK\x03\x04', cure: unpack('unzip -p', '.zip') },
 ];
 
@@ -63,9 +70,4 @@ export async function refuseForeign(source: ByteSource): Promise<void> {
 function withoutEnding(path: string): string {
   const dot = path.lastIndexOf('.');
   return dot > path.length - basename(path).length ? path.slice(0, dot) : path;
-}
-
-/** Plain names as they are, others in single quotes: hints are made to be copied into a shell. */
-function quote(path: string): string {
-  return /^[\w./\\:+,@=-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,8 +2,11 @@ import { SECTOR } from '../../base/units.ts';
 
 /** Cylinders, heads, sectors per track: what old BIOSes saw. Informative; the size of a disk is its current size. */
 export interface Geometry {
+  /** 0 to 65535. */
   cylinders: number;
+  /** 0 to 255. */
   heads: number;
+  /** 0 to 255; of 512 bytes. */
   sectorsPerTrack: number;
 }
 

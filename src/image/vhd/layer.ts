@@ -12,11 +12,14 @@ import { bitmapBytes } from './sector-bitmap.ts';
 import { checkEncryption } from './tap-batmap.ts';
 import { malformed } from './where.ts';
 
+/** What an image was found to be. */
 export type ImageFormat = 'vhd-fixed' | 'vhd-dynamic' | 'vhd-differencing' | 'raw' | 'block-device';
 
 /** A locator with its path read; null for codes that are no paths. */
 export interface LocatorPath {
+  /** Four characters: `W2ru`, `W2ku`, `MacX`, ... */
   code: string;
+  /** As it is stored: mostly a Windows path. */
   path: string | null;
 }
 

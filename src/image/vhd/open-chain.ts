@@ -3,12 +3,13 @@ import { type Cancellable, throwIfAborted } from '../../base/abort.ts';
 import { isError, VhdvaultError } from '../../base/errors.ts';
 import { openParent } from './find-parent.ts';
 import type { Layer } from './layer.ts';
+import { allowedFolders } from './parent-folders.ts';
 import { openImageFile } from './recognise.ts';
 
 export interface ChainOptions extends Cancellable {
   /** Overrides what the content says. */
   format?: 'vhd' | 'raw';
-  /** Folders, besides each child's own, in which parents may lie. */
+  /** Folders, besides the image's own, in which parents may lie. */
   parentRoots?: readonly string[];
 }
 
@@ -22,19 +23,28 @@ export interface OpenedChain {
 /** Far more than any program makes, and still few enough open files. */
 const MOST_LAYERS = 1024;
 
-/** Opens an image and all its ancestors. What is wrong with an ancestor is returned, so that the rest can still be shown. */
+/**
+ * Opens an image and all its ancestors. What is wrong with an ancestor is returned, so that the rest can still be shown.
+ * @throws what opening the image itself throws; USAGE, NOT_FOUND for a parent root that is no folder
+ */
 export async function openChain(path: string, options: ChainOptions): Promise<OpenedChain> {
-  const layers = [await openImageFile(path, options.format)];
+  const { format, parentRoots = [], signal } = options;
+  const image = await openImageFile(path, format);
+  const layers = [image];
+  if (image.format !== 'vhd-differencing') return { layers, broken: null };
+  const allowed = await allowedFolders(path, parentRoots).catch(async (error: unknown) => {
+    await closeLayers(layers);
+    throw error;
+  });
   const visited = new Set<string>();
   try {
     for (;;) {
       const child = layers[layers.length - 1]!;
       if (child.format !== 'vhd-differencing') return { layers, broken: null };
-      throwIfAborted(options.signal);
+      throwIfAborted(signal);
       visited.add(await identity(child));
       if (layers.length >= MOST_LAYERS) throw tooDeep(path);
-      const { format, parentRoots = [], signal } = options;
-      layers.push(await openParent({ child, parentRoots, visited, told: format === 'vhd', signal }));
+      layers.push(await openParent({ child, allowed, visited, told: format === 'vhd', signal }));
     }
   } catch (error) {
     if (isError(error) && error.code !== 'CANCELLED') return { layers, broken: error };

@@ -17,17 +17,22 @@ export const LOCATOR_BYTES = 24;
 /** Windows paths end at 32767 characters; three bytes each in UTF-8 leave this bound. */
 const MOST_DATA = 131072;
 
+/** An entry of the dynamic header that tells where a path of the parent lies in the file. */
 export interface ParentLocator {
   /** 0 to 7 in the header. */
   slot: number;
+  /** Four characters: `W2ru`, `W2ku`, `MacX`, ... */
   code: string;
+  /** Room for the path: sectors by the specification, bytes by everybody. */
   dataSpace: number;
+  /** Bytes of the path. */
   dataLength: number;
+  /** Bytes from the start of the file. */
   dataOffset: number;
 }
 
 /**
- * Reads one entry of the header; null when the slot is unused.
+ * Reads one entry of the header, 24 bytes; null when the slot is unused. `where` is for messages.
  * @throws VHD_LOCATOR for an offset that no file has
  */
 export function parseLocator(bytes: Uint8Array, slot: number, where: Where = NOWHERE): ParentLocator | null {
@@ -41,6 +46,7 @@ export function parseLocator(bytes: Uint8Array, slot: number, where: Where = NOW
   return { slot, code: asciiAt(view, 0, 4), dataSpace: view.getUint32(4), dataLength: view.getUint32(8), dataOffset };
 }
 
+/** The 24 bytes of an entry. Its slot tells the caller where they belong. */
 export function encodeLocator(locator: ParentLocator): Uint8Array {
   const bytes = new Uint8Array(LOCATOR_BYTES);
   const view = viewOf(bytes);

@@ -3,24 +3,48 @@ import { join } from 'node:path';
 /** Deeper Windows paths are tried by their last folders only. */
 const MOST_PARTS = 12;
 
+export interface PathFolders {
+  /** The child's: what relative paths start from. */
+  own: readonly string[];
+  /** Where else parents may lie. */
+  allowed: readonly string[];
+}
+
 /**
  * The paths at which the parent that a locator names may lie here: as it stands, then its last folders and its name in each
- * of `folders` (the child's own first). Pure text: nothing is looked up, and whether a path is allowed is decided later.
+ * folder, the child's own first. Pure text: nothing is looked up, and whether a path is allowed is decided later.
  */
-export function parentPaths(text: string, folders: readonly string[]): string[] {
+export function parentPaths(text: string, { own, allowed }: PathFolders): string[] {
   const local = fromFileUrl(text);
   if (local.includes('\0')) return [];
-  const windows = local.replace(/^\\\\\?\\(UNC\\)?/, '\\\\').replace(/^[A-Za-z]:/, '\\');
-  const parts = windows.split(/[\\/]+/).filter((part) => part !== '' && part !== '.');
-  if (parts.length === 0) return [];
+  const windows = local.replace(/^\\\\\?\\(UNC\\)?/i, '\\\\').replace(/^[A-Za-z]:/, '\\');
+  const parts = resolved(windows.split(/[\\/]+/));
+  const below = parts.filter((part) => part !== '..').slice(-MOST_PARTS);
+  if (below.length === 0) return [];
   const paths: string[] = [];
   if (local.startsWith('/')) paths.push(join('/', ...parts));
-  else if (!windows.startsWith('\\')) paths.push(join(folders[0]!, ...parts));
-  const below = parts.slice(parts.lastIndexOf('..') + 1).slice(-MOST_PARTS);
-  for (const folder of folders) {
+  else if (!windows.startsWith('\\')) paths.push(...own.map((folder) => join(folder, ...parts)));
+  for (const folder of [...own, ...allowed]) {
     for (let from = 0; from < below.length; from++) paths.push(join(folder, ...below.slice(from)));
   }
   return [...new Set(paths)];
+}
+
+/** The file's name and its folder's in a locator's path, for messages; empty where there is none. */
+export function lastNames(text: string): { name: string; folder: string } {
+  const parts = resolved(fromFileUrl(text).split(/[\\/]+/)).filter((part) => part !== '..' && !/[:?]/.test(part));
+  return { name: parts.at(-1) ?? '', folder: parts.at(-2) ?? '' };
+}
+
+/** Without `.`, and with `..` only at the front: Windows goes up by the text of a path, not by where a link on it leads. */
+function resolved(parts: readonly string[]): string[] {
+  const out: string[] = [];
+  for (const part of parts) {
+    if (part === '' || part === '.') continue;
+    if (part === '..' && out.length > 0 && out.at(-1) !== '..') out.pop();
+    else out.push(part);
+  }
+  return out;
 }
 
 /** `file://localhost/a%20b` -> `/a b`; blktap writes relative ones, `file://./b`. Other text passes unchanged. */

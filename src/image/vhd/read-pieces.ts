@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../base/abort.ts';
 import { KIB } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
 import type { Layer } from './layer.ts';
@@ -14,12 +15,14 @@ const MOST_BUFFERS = 1024;
  * Fills `target`, which stands for the disk from `offset`, with the bytes of `pieces`: as few preads as the places in the
  * files allow, straight into the target.
  */
-export async function readPieces(
-  layers: readonly Layer[],
-  pieces: readonly Piece[],
-  offset: number,
-  target: Uint8Array,
-): Promise<void> {
+export async function readPieces(read: {
+  layers: readonly Layer[];
+  pieces: readonly Piece[];
+  offset: number;
+  target: Uint8Array;
+  signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const { layers, pieces, offset, target } = read;
   const stored: Piece[] = [];
   for (const piece of pieces) {
     if (piece.layer === ZERO) target.fill(0, piece.offset - offset, piece.offset - offset + piece.length);
@@ -28,6 +31,7 @@ export async function readPieces(
   if (stored.length > 1) stored.sort((a, b) => a.layer - b.layer || a.position - b.position);
   let from = 0;
   while (from < stored.length) {
+    throwIfAborted(read.signal);
     const to = endOfGroup(stored, from);
     const source = layers[stored[from]!.layer]!.source;
     await readGroup(source, stored.slice(from, to), offset, target);

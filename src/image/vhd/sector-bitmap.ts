@@ -19,10 +19,12 @@ export function fullBitmap(blockSize: number): Uint8Array {
   return bytes.fill(0xff, 0, blockSize / SECTOR / 8);
 }
 
+/** Whether the bit of a sector of the block is set. */
 export function hasSector(bitmap: Uint8Array, sector: number): boolean {
   return (bitmap[sector >>> 3]! & (0x80 >>> (sector & 7))) !== 0;
 }
 
+/** Sets the bit of a sector of the block. */
 export function setSector(bitmap: Uint8Array, sector: number): void {
   bitmap[sector >>> 3]! |= 0x80 >>> (sector & 7);
 }

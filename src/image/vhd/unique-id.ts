@@ -6,6 +6,7 @@ export function formatUniqueId(id: Uint8Array): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
+/** The 16 bytes of a unique id that `formatUniqueId` wrote. */
 export function parseUniqueId(text: string): Uint8Array {
   return fromHex(text.replaceAll('-', ''));
 }

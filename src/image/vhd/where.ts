@@ -2,6 +2,7 @@ import { type ErrorCode, type ErrorDetails, VhdvaultError } from '../../base/err
 
 /** Where a structure was found, for messages. */
 export interface Where {
+  /** Of the file. */
   path: string;
   /** Of the structure's first byte in the file. */
   offset: number;

@@ -28,10 +28,10 @@ export function newObject(
   random: Random,
   kind: ObjectKind,
   job: Uint8Array,
+  critical: boolean = kind === 'entry',
 ): { header: Uint8Array; sealer: Sealer } {
   const salt = random.bytes(32);
   const { key, commitment } = objectKey(keys, kind, salt);
-  const critical = kind === 'entry';
   const header = encodeObjectHeader({
     kind,
     encrypted: keys.encrypted,

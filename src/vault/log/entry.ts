@@ -26,6 +26,8 @@ export type EntryBody =
   | { type: 'open'; verb: number }
   | { type: 'point'; point: string; adds: Adds[]; manifest: Uint8Array }
   | { type: 'abandon'; job: string }
+  /** What became known of a point after it was made; opaque here. */
+  | { type: 'label'; point: string; label: Uint8Array }
   /** Of a type that this version does not know and may pass over. */
   | { type: 'advisory' };
 
@@ -40,7 +42,9 @@ export interface LogEntry {
   body: EntryBody;
 }
 
-const TYPES = { init: 1, open: 2, point: 3, abandon: 4, advisory: 10 } as const;
+const TYPES = { init: 1, open: 2, point: 3, abandon: 4, advisory: 10, label: 18 } as const;
+/** Whoever does not know these may pass them over. */
+const ADVISORY: readonly EntryBody['type'][] = ['advisory', 'label'];
 
 export function logPath(sequence: number): string {
   return `log/${String(sequence).padStart(20, '0')}`;
@@ -57,7 +61,7 @@ export function encodeEntry(
   previous: Uint8Array,
   entry: LogEntry,
 ): { bytes: Uint8Array; nonce: Uint8Array } {
-  const { header, sealer } = newObject(keys, random, 'entry', fromHex(entry.job));
+  const { header, sealer } = newObject(keys, random, 'entry', fromHex(entry.job), !ADVISORY.includes(entry.body.type));
   const nonce = random.bytes(16);
   const clear = new BinaryWriter().bytes(header).u64(entry.sequence).bytes(previous).bytes(nonce).finish();
   const bytes = Buffer.concat([clear, ...sealer.seal(DOMAIN_BODY, 0, clear, encodeBody(entry))]);
@@ -121,6 +125,9 @@ function encodeBody({ body, time, tool, clockDoubted }: LogEntry): Uint8Array {
       return plain.u32(body.manifest.byteLength).bytes(body.manifest).finish();
     case 'abandon':
       return plain.bytes(fromHex(body.job)).finish();
+    case 'label':
+      plain.bytes(fromHex(body.point)).u32(body.label.byteLength);
+      return plain.bytes(body.label).finish();
     case 'advisory':
       return plain.finish();
     default:
@@ -162,6 +169,12 @@ function decodeFields(reader: BinaryReader, type: number): EntryBody | undefined
     }
     case TYPES.abandon:
       return { type: 'abandon', job: toHex(reader.bytes(16)) };
+    case TYPES.label:
+      return {
+        type: 'label',
+        point: toHex(reader.bytes(8)),
+        label: reader.bytes(reader.count(reader.u32(), 1)),
+      };
     default:
       return undefined;
   }

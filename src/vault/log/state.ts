@@ -10,6 +10,8 @@ export interface LoggedPoint {
   job: string;
   adds: readonly Adds[];
   manifest: Uint8Array;
+  /** Of a later `label` entry: what became known after the point was made. */
+  label?: Uint8Array;
 }
 
 /** The state of a vault: the replay of its log and of nothing else (L1). */
@@ -54,6 +56,11 @@ export function applyEntry(state: VaultState, entry: LogEntry, head: Uint8Array)
       const { point, adds, manifest } = body;
       state.points.set(point, { point, sequence, time: state.time, tool: entry.tool, job, adds, manifest });
       state.segments.push(...adds.map((add) => ({ ...add, sequence, job })));
+      return;
+    }
+    case 'label': {
+      const point = state.points.get(body.point);
+      if (point) point.label = body.label;
       return;
     }
     default:

@@ -1,4 +1,5 @@
 import type { VhdvaultError } from '../../base/errors.ts';
+import { toHex } from '../../base/hex.ts';
 import { decompress } from '../codec/compress.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.ts';
 import { openObject, type VaultKeys } from '../crypto/keys.ts';
@@ -47,6 +48,10 @@ export class PackReader implements AsyncDisposable {
 
   get size(): number {
     return this.#file.size;
+  }
+  /** Id of the job that wrote it, hex. */
+  get job(): string {
+    return toHex(this.#header.subarray(32, 48));
   }
 
   /** Stored bytes at a position. @throws VAULT_DAMAGED when the pack is shorter */

@@ -1,0 +1,128 @@
+import { capture } from '../backup/capture.ts';
+import type { CaptureDisk, CapturedDisk } from '../backup/capture-options.ts';
+import { checkUnchanged } from '../backup/scan.ts';
+import { throwIfAborted } from '../base/abort.ts';
+import { toHex } from '../base/hex.ts';
+import type { IndexAddress } from '../cache/index-cache.ts';
+import { refreshIndexCache } from '../cache/index-cache.ts';
+import { mergeBack } from '../merge/merge-back.ts';
+import { encodeManifest, type Manifest, type PointLabel, parseManifest } from '../point/manifest.ts';
+import type { StagingLocation } from '../staging/staging-location.ts';
+import { backupResult, manifestDisk } from './backup-result.ts';
+import { type BackupRun, withoutBase } from './backup-run.ts';
+import type { BackupResult } from './backup-types.ts';
+import type { Resumed } from './leftovers.ts';
+import { openAddress } from './open-address.ts';
+import { scanProgress } from './scan-progress.ts';
+import { newTable, overlayOf, tableOf } from './scratch.ts';
+import type { SourceDisk } from './source-disks.ts';
+
+/** What a job works with besides the run: its staging location, and what an interrupted run of it had stored. */
+export interface PointJob {
+  staging: StagingLocation;
+  resumed: Resumed | undefined;
+  /** What is known of consistency and hooks before `--post` runs. */
+  label: PointLabel;
+}
+
+/** Captures the disks, commits the point and merges it back. @throws JOB_CLOSED, SOURCE_CHANGED, NO_SPACE, CANCELLED */
+export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupResult> {
+  const { session, options, sources } = run;
+  const { vault } = session;
+  const { staging } = job;
+  const index = await indexFor(run);
+  const progress = scanProgress(sources, options.onProgress);
+  const captured = await capture({
+    ...{ vault, pool: session.pool, openDisk: openAddress, index: index.address },
+    ...{
+      job: staging.job,
+      folder: staging.folder,
+      overlay: overlayOf(session, staging.job),
+      resumed: job.resumed?.packs ?? [],
+    },
+    disks: captureDisks(run, staging.job),
+    signal: options.signal,
+    onCounts: progress.counts,
+  });
+  progress.phase('saving');
+  for (const source of sources) await checkUnchanged(source.disk, source);
+  const manifest = manifestOf(run, captured.disks, job.label, index.remark);
+  const point = toHex(vault.random.bytes(8));
+  throwIfAborted(options.signal);
+  const entry = await vault.commitPoint({
+    ...{ job: staging.job, folder: staging.folder, point, adds: captured.adds },
+    manifest: () => checkedManifest(manifest),
+  });
+  run.notices.push(...(await mergeBack(vault, session.cache, tablesOf(run, staging.job))));
+  await session.rememberHead();
+  progress.phase('done');
+  const seconds = (vault.clock.monotonic() - run.begun) / 1000;
+  return backupResult(run, {
+    ...{ manifest, point: `p${point}`, captured: captured.disks, finished: entry.time, seconds },
+    resumed: job.resumed?.record.started ?? null,
+  });
+}
+
+/** The local index, brought up to date; what was wrong with it becomes part of the reason. */
+export async function indexFor(run: BackupRun): Promise<{ address: IndexAddress; remark: string }> {
+  const { address, notice, damage } = await refreshIndexCache(run.session.cache, run.session.vault);
+  if (damage !== undefined) withoutBase(run, damage);
+  return { address, remark: notice ?? '' };
+}
+
+/** The disks of a run, as the scan needs them. */
+export function captureDisks({ session, item, plan, sources }: BackupRun, job: string): CaptureDisk[] {
+  return sources.map(({ name, address, disk, generation }, n) => {
+    const base = plan.bases[n];
+    return {
+      ...{ name, address, size: disk.size, generation },
+      table: newTable(session, item, name, job),
+      base: base ? { size: base.size, root: base.root, table: tableOf(session, item, base.name) } : null,
+    };
+  });
+}
+
+/** What was compared with, and how it was known. */
+export function reasonOf({ plan }: BackupRun, captured: readonly CapturedDisk[], remark: string): string {
+  return `${plan.reason}${tableReason(captured, plan.type === 'differential')}${remark && `; ${remark}`}`;
+}
+
+/** The checksum table is of the latest point, so it seldom fits the base of a differential one. */
+function tableReason(captured: readonly CapturedDisk[], isDifferential: boolean): string {
+  const bases = captured.flatMap(({ base }) => (base ? [base] : []));
+  const fetched = bases.reduce((sum, { fromVault }) => sum + fromVault, 0);
+  const known = bases.reduce((sum, { fromTable }) => sum + fromTable, 0);
+  const tables = bases.filter(({ hasTable }) => hasTable).length;
+  if (bases.length === 0) return '';
+  if (isDifferential && fetched > 0) return ', by the map in the vault';
+  if (tables === 0) return ', by the map in the vault (there is no checksum table)';
+  if (fetched === 0) return ', by the checksum table';
+  if (known === 0) return ', by the map in the vault (the checksum table does not fit)';
+  return `, by the checksum table and ${fetched} ${fetched === 1 ? 'page' : 'pages'} of the map in the vault, where it does not fit`;
+}
+
+function manifestOf(run: BackupRun, captured: readonly CapturedDisk[], label: PointLabel, remark: string): Manifest {
+  const { session, item, plan, options, sources, started } = run;
+  return {
+    ...{ item, type: plan.type, base: plan.base?.logged.point ?? null, started, ...label },
+    reason: reasonOf(run, captured, remark),
+    tags: options.tags ?? [],
+    note: options.note ?? '',
+    bootDisk: options.bootDisk ?? (sources[0] as SourceDisk).name,
+    disks: sources.map((source, n) =>
+      manifestDisk({ ...source, blockSize: session.vault.config.blockSize }, captured[n] as CapturedDisk),
+    ),
+  };
+}
+
+/** One manifest that does not parse would stop every command, so it is read back before it enters the log. */
+function checkedManifest(manifest: Manifest): Uint8Array {
+  const bytes = encodeManifest(manifest);
+  parseManifest(bytes, 'memory');
+  return bytes;
+}
+
+/** Where the new checksum tables are, and where they belong. */
+function tablesOf({ session, item, sources }: BackupRun, job: string): { from: string; to: string }[] {
+  return sources.map(({ name }) => ({ from: newTable(session, item, name, job), to: tableOf(session, item, name) }));
+}

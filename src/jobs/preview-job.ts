@@ -1,0 +1,43 @@
+import { preview } from '../backup/capture.ts';
+import { throwIfAborted } from '../base/abort.ts';
+import { checkName } from '../base/names.ts';
+import { previewResult } from './backup-result.ts';
+import { openRun } from './backup-run.ts';
+import type { BackupOptions, BackupPreview } from './backup-types.ts';
+import { parseDiskArguments } from './disk-argument.ts';
+import { captureDisks, indexFor, reasonOf } from './make-point.ts';
+import { openAddress } from './open-address.ts';
+import { scanProgress } from './scan-progress.ts';
+import type { VaultSession } from './session.ts';
+import type { DiskArgument } from './types.ts';
+
+/**
+ * Reads all disks and tells what a backup would find changed. Stores nothing, locks nothing, runs no hook; a vault that
+ * cannot be written will do.
+ * @throws ITEM_NAME, DISK_NAME, SOURCE_CHANGED, CANCELLED, and what opening the disks throws
+ */
+export async function previewBackup(
+  session: VaultSession,
+  item: string,
+  disks: readonly DiskArgument[],
+  options: BackupOptions = {},
+): Promise<BackupPreview> {
+  checkName('item', item);
+  const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
+  throwIfAborted(options.signal);
+  const { vault, pool } = session;
+  await vault.refresh();
+  await using run = await openRun(session, item, named, options);
+  if (options.pre !== undefined) run.notices.push('--pre and --post are not run by a preview');
+  const index = await indexFor(run);
+  const progress = scanProgress(run.sources, options.onProgress);
+  const captured = await preview({
+    ...{ vault, pool, openDisk: openAddress, index: index.address },
+    disks: captureDisks(run, 'preview'),
+    signal: options.signal,
+    onCounts: progress.counts,
+  });
+  progress.phase('done');
+  const seconds = (vault.clock.monotonic() - run.begun) / 1000;
+  return previewResult(run, { captured, reason: reasonOf(run, captured, index.remark), seconds });
+}

@@ -1,0 +1,34 @@
+import { isError } from '../base/errors.ts';
+import type { VaultKeys } from './crypto/keys.ts';
+import type { Store } from './open-store.ts';
+import type { DirectoryEntry } from './pack/directory.ts';
+import { openPack, packPath } from './pack/pack-reader.ts';
+
+/** A pack that an interrupted run stored: no log entry adds it yet. */
+export interface CapturedPack {
+  name: string;
+  size: number;
+  entries: DirectoryEntry[];
+}
+
+/**
+ * What a job stored in one pack, from the pack's own sealed directory; undefined where it is not there, not whole, or of
+ * another job (J5): it is stored again then.
+ */
+export async function readCapturedPack(options: {
+  store: Store;
+  keys: VaultKeys;
+  /** Hex. */
+  job: string;
+  name: string;
+}): Promise<CapturedPack | undefined> {
+  const { store, keys, job, name } = options;
+  try {
+    await using pack = await openPack(store, keys, packPath(name));
+    if (pack.job !== job) return undefined;
+    return { name, size: pack.size, entries: await pack.directory() };
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) return undefined;
+    throw error;
+  }
+}
