@@ -39,6 +39,7 @@ export class BlockStore implements BlockSink {
   readonly #index: BlockIndex;
   readonly #writer: BlockWriter;
   readonly #reuse: ReuseMemory;
+  readonly #published: Int32Array;
   #finished = false;
 
   constructor(options: {
@@ -46,12 +47,15 @@ export class BlockStore implements BlockSink {
     overlay: string;
     index: BlockIndex;
     reuse: ReuseMemory;
+    /** One word: how many packs the run has published. */
+    published: Int32Array;
     writer: Omit<BlockWriterOptions, 'onPack'>;
   }) {
     this.#claims = options.claims;
     this.#overlay = new LocationTable(options.overlay);
     this.#index = options.index;
     this.#reuse = options.reuse;
+    this.#published = options.published;
     this.#writer = new BlockWriter({ ...options.writer, onPack: (pack) => this.#record(pack) });
   }
 
@@ -96,6 +100,7 @@ export class BlockStore implements BlockSink {
   /** An id enters the overlay before it leaves the claims, so that it is always in one of them. */
   async #record(pack: FinishedPack): Promise<void> {
     recordPack(this.#overlay, pack);
+    Atomics.add(this.#published, 0, 1);
     for (const { id } of pack.entries) this.#claims.release(id);
   }
 }

@@ -34,6 +34,8 @@ export interface CaptureOptions extends ScanOptions {
   /** Id of the job, hex, and its staging location in the store. */
   job: string;
   folder: string;
+  /** Names what this run writes there: two runs may have the same job, one of them taken for dead. */
+  run: string;
   /** File for the job's overlay. */
   overlay: string;
   /** Names of packs that an interrupted run of the job stored. */

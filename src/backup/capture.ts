@@ -11,7 +11,7 @@ import type { Adds } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
 import type { CapturedDisk, CaptureOptions, ScanOptions } from './capture-options.ts';
 import { capturedDisk } from './captured-disk.ts';
-import { NO_REUSE, type ReuseMemory, reusePacks } from './reuse.ts';
+import { dropUnused, NO_REUSE, type ReuseMemory, reusePacks } from './reuse.ts';
 import { runScan } from './run-scan.ts';
 import { createScanMemory, type ScanMemory } from './scan-memory.ts';
 import { joinTails, writeMaps } from './store-rest.ts';
@@ -24,7 +24,7 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   const { store, keys, config } = vault;
   await rm(options.overlay, { force: true });
   using overlay = new LocationTable(options.overlay);
-  const reuse = await reusePacks({ store, keys, job }, resumed, overlay);
+  const reuse = await reusePacks({ store, keys, job, signal: options.signal }, resumed, overlay);
   for (const { table, size } of disks) {
     await (await createTable(table, mapShape(size, config.blockSize)))[Symbol.asyncDispose]();
   }
@@ -34,7 +34,8 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   await joinTails(options, memory, tails);
   const captured = await writeMaps(options, memory, bases);
   throwIfAborted(options.signal);
-  const adds = await writeIndex(vault, Buffer.from(job, 'hex'), options.folder, overlay);
+  const expected = reuse.starts.size + Atomics.load(memory.published, 0) - dropUnused(reuse, overlay);
+  const adds = await writeIndex(options, overlay, expected);
   return { disks: captured, adds };
 }
 

@@ -8,6 +8,8 @@ export interface BackupPlan {
   base: CatalogPoint | undefined;
   /** Per disk to back up: what it was in the base, if it was there. */
   bases: (ManifestDisk | undefined)[];
+  /** Names that disks had in the latest point and that no disk has now. */
+  gone: string[];
   /** Why this type and this base. */
   reason: string;
   /** Disks that are missing, new or renamed: who reads the point later must know. */
@@ -37,6 +39,9 @@ export function planBackup(options: {
   return {
     ...{ ...chosen, base },
     bases: disks.map((disk) => base && sameDisk(base, disk, disks)),
+    gone: (latest?.manifest.disks ?? [])
+      .map(({ name }) => name)
+      .filter((name) => !disks.some((disk) => disk.name === name)),
     warnings: latest ? nameWarnings(latest, disks) : [],
     notices: latest ? sizeNotices(latest, disks) : [],
   };
@@ -82,10 +87,22 @@ function nameWarnings(latest: CatalogPoint, disks: readonly PlannedDisk[]): stri
   const warnings = found
     .filter(({ name, was }) => was !== undefined && was !== name)
     .map(({ name, was }) => `${name} was named ${was} in the latest point: it is compared with that`);
+  for (const disk of disks) {
+    const other = found.some(({ name, was }) => name === disk.name && was === name) && swappedWith(latest, disk);
+    if (other) warnings.push(`${disk.name} lies now where ${other} of the latest point lay: were their names swapped?`);
+  }
   if (missing.length > 0)
     warnings.push(`${missing.join(', ')} of the latest point ${missing.length > 1 ? 'are' : 'is'} not in this one`);
   if (added.length > 0) warnings.push(`${added.join(', ')} ${added.length > 1 ? 'are' : 'is'} new in this item`);
   return warnings;
+}
+
+/** The disk of another name that this one looks like, while it does not look like the one of its own name. */
+function swappedWith({ manifest }: CatalogPoint, { name, path, uniqueId }: PlannedDisk): string | undefined {
+  const looksLike = ({ source }: ManifestDisk): boolean =>
+    source.address === path || (source.uniqueId !== null && source.uniqueId === uniqueId);
+  const alike = manifest.disks.filter(looksLike);
+  return alike.some((disk) => disk.name === name) ? undefined : alike[0]?.name;
 }
 
 function sizeNotices(latest: CatalogPoint, disks: readonly PlannedDisk[]): string[] {

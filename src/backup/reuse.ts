@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.ts';
 import type { LocationTable } from '../cache/location-table.ts';
 import type { BlockLocation } from '../vault/block-index.ts';
 import { type CapturedPack, readCapturedPack } from '../vault/captured-pack.ts';
@@ -19,13 +20,14 @@ export const NO_REUSE: ReuseMemory = { starts: new Map(), used: new Int32Array(0
 
 /** Puts the packs that are there and whole into the overlay; what is not is stored again. */
 export async function reusePacks(
-  options: { store: Store; keys: VaultKeys; job: string },
+  options: { store: Store; keys: VaultKeys; job: string; signal: AbortSignal | undefined },
   names: readonly string[],
   overlay: LocationTable,
 ): Promise<ReuseMemory> {
   const starts = new Map<string, number>();
   let frames = 0;
   for (const name of names) {
+    throwIfAborted(options.signal);
     const pack = await readCapturedPack({ ...options, name });
     if (!pack) continue;
     starts.set(name, frames);
@@ -41,6 +43,17 @@ export function recordPack(overlay: LocationTable, { name, size, entries }: Capt
     const pack = overlay.addPack({ name, size, frames: entries.length });
     overlay.addBlocks(entries.map((entry, ordinal) => ({ ...entry, pack, ordinal })));
   });
+}
+
+/** Takes the packs of which nothing was used out of the overlay, so that the point does not add them; returns how many. */
+export function dropUnused({ starts, used }: ReuseMemory, overlay: LocationTable): number {
+  const isUsed = (bit: number): boolean => ((used[bit >>> 5] as number) & (1 << (bit & 31))) !== 0;
+  const unused = overlay.packs().filter(({ name, frames }) => {
+    const start = starts.get(name);
+    return start !== undefined && !Array.from({ length: frames }, (_, n) => start + n).some(isUsed);
+  });
+  overlay.removePacks(unused);
+  return unused.length;
 }
 
 /** True the first time that a block which the interrupted run stored is used. */

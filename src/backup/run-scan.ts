@@ -30,7 +30,7 @@ export async function runScan(options: ScanOptions | CaptureOptions, memory: Sca
 
 function writesOf(options: ScanOptions | CaptureOptions): ScanWrites | null {
   if (!('job' in options)) return null;
-  return { job: Buffer.from(options.job, 'hex'), folder: options.folder, overlay: options.overlay };
+  return { job: Buffer.from(options.job, 'hex'), folder: options.folder, run: options.run, overlay: options.overlay };
 }
 
 /** Its error tells more than the "cancelled" of the workers that waited for it. */

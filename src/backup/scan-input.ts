@@ -26,6 +26,7 @@ export interface ScanWrites {
   job: Uint8Array;
   /** The staging location in the store. */
   folder: string;
+  run: string;
   /** File of the job's overlay. */
   overlay: string;
 }

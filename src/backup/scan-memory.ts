@@ -46,6 +46,8 @@ export interface ScanMemory {
   found: Uint8Array[];
   claims: ClaimMemory;
   reuse: ReuseMemory;
+  /** One word: how many packs this run has published. */
+  published: Int32Array;
 }
 
 export function createScanMemory(options: {
@@ -73,6 +75,7 @@ export function createScanMemory(options: {
     found: leaves.map((count) => new Uint8Array(new SharedArrayBuffer(count * ID_BYTES))),
     claims: createClaimMemory(options.claims),
     reuse: options.reuse,
+    published: new Int32Array(new SharedArrayBuffer(4)),
   };
 }
 

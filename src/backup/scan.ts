@@ -77,7 +77,7 @@ async function scanShare(
 
 async function openBlockStore(
   { store: address, keys, codec, index, memory }: ScanInput,
-  { job, folder, overlay }: ScanWrites,
+  { job, folder, run, overlay }: ScanWrites,
   random: Random,
 ): Promise<BlockSink> {
   const store = openStore(address);
@@ -87,7 +87,8 @@ async function openBlockStore(
     overlay,
     index: await openIndex(index, store, keys),
     reuse: memory.reuse,
-    writer: { store, keys, random, job, codec, readBack: 'block', folder, kind: 'data', beforePublish },
+    published: memory.published,
+    writer: { store, keys, random, job, codec, readBack: 'block', folder, run, kind: 'data', beforePublish },
   });
 }
 

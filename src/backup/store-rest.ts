@@ -1,3 +1,4 @@
+import { VhdvaultError } from '../base/errors.ts';
 import { openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
@@ -37,7 +38,7 @@ export async function writeMaps(
   const captured: CapturedDisk[] = [];
   for (const [n, disk] of disks.entries()) {
     await using table = await openTable(disk.table, mapShape(disk.size, blockSize));
-    if (!table) throw new Error(`the new checksum table ${disk.table} is gone`);
+    if (!table) throw lost(disk.table);
     const base = bases[n];
     const leafIds = memory.found[n] as Uint8Array;
     const map = await writeMap({ leafIds, base: base?.leafIds ?? new Uint8Array(0), table, blocks, hasher, signal });
@@ -47,19 +48,28 @@ export async function writeMaps(
   return captured;
 }
 
+/** Somebody emptied the cache while the run was at work. */
+function lost(path: string): VhdvaultError {
+  return new VhdvaultError('IO', `${path}, which this run was writing, is gone: no point was made`, {
+    hint: 'leave the cache folder alone while a backup runs, and run it again',
+    details: { path },
+  });
+}
+
 /** Opens the job in the log if the scan had no reason to. */
 async function openBlockStore(options: CaptureOptions, memory: ScanMemory, kind: 'data' | 'page'): Promise<BlockStore> {
-  const { vault, job, folder, index, overlay } = options;
+  const { vault, job, folder, run, index, overlay } = options;
   const { store, keys, config, random } = vault;
   const beforePublish = async (): Promise<void> => {
     if (vault.state.jobs.get(job) !== 'open') await vault.openJob(job, folder);
   };
-  const common = { store, keys, random, codec: config.codec, readBack: 'block' as const, folder };
+  const common = { store, keys, random, codec: config.codec, readBack: 'block' as const, folder, run };
   return new BlockStore({
     claims: new Claims(memory.claims),
     overlay,
     index: await openIndex(index, store, keys),
     reuse: memory.reuse,
+    published: memory.published,
     writer: { ...common, job: Buffer.from(job, 'hex'), kind, beforePublish },
   });
 }

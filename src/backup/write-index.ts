@@ -1,27 +1,31 @@
 import { VhdvaultError } from '../base/errors.ts';
-import { equalBytes } from '../base/hex.ts';
+import { equalBytes, fromHex } from '../base/hex.ts';
 import type { LocationTable } from '../cache/location-table.ts';
 import { type SegmentEntry, segmentPath, writeSegment } from '../vault/block-index.ts';
-import { packPath } from '../vault/block-writer.ts';
+import { packPath, partPath } from '../vault/block-writer.ts';
+import type { Store } from '../vault/open-store.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
+import type { CaptureOptions } from './capture-options.ts';
 
 /** Well under the format's 16 million: what a client must hold of one segment stays small. */
 const ENTRIES = 4_000_000;
 
 /**
  * Writes the job's overlay as segments and makes the names of its packs durable. After this the point may be committed.
- * Nothing was stored: nothing is written.
+ * Nothing was stored: nothing is written. `expected` is how many packs the overlay must know.
+ * @throws IO when overlay or vault does not have what the run put into it
  */
 export async function writeIndex(
-  vault: Vault,
-  job: Uint8Array,
-  folder: string,
+  { vault, job: jobHex, folder, run }: Pick<CaptureOptions, 'vault' | 'job' | 'folder' | 'run'>,
   overlay: LocationTable,
+  expected: number,
 ): Promise<Adds[]> {
   const packs = overlay.packs();
+  if (packs.length !== expected) throw incomplete(packs.length, expected);
   if (packs.length === 0) return [];
   await checkWhole(vault, overlay);
   const { store, keys, random } = vault;
+  const job = fromHex(jobHex);
   const ordinals = new Map(packs.map(({ n }, ordinal) => [n, ordinal]));
   const bytes = packs.reduce((sum, { size }) => sum + size, 0);
   const adds: Adds[] = [];
@@ -36,9 +40,10 @@ export async function writeIndex(
         yield { ...row.value, pack: ordinals.get(row.value.pack) as number };
       }
     };
-    const path = `${folder}/segment-${adds.length}`;
+    const path = partPath(folder, run, `segment-${adds.length}`);
     const { name, size } = await writeSegment({ store, keys, random, job, path, packs, entries: entries() });
     await store.rename(path, segmentPath(name));
+    await checkSegmentSize(store, name, size);
     // Counted once, so that sums over adds are right.
     const isFirst = adds.length === 0;
     adds.push({ segment: name, size, packs: isFirst ? packs.length : 0, bytes: isFirst ? bytes : 0 });
@@ -46,6 +51,26 @@ export async function writeIndex(
   const folders = new Set(packs.map(({ name }) => packPath(name).slice(0, 'packs/xx'.length)));
   for (const touched of [...folders, 'index']) await store.syncFolder(touched);
   return adds;
+}
+
+function incomplete(found: number, expected: number): VhdvaultError {
+  return new VhdvaultError('IO', `the run's own index knows ${found} packs of ${expected}: no point was made`, {
+    hint: 'leave the cache folder alone while a backup runs, and run it again',
+    details: { found, expected },
+  });
+}
+
+async function checkSegmentSize(store: Store, name: string, size: number): Promise<void> {
+  const found = await store.size(segmentPath(name));
+  if (found === size) return;
+  throw new VhdvaultError(
+    'IO',
+    `${segmentPath(name)} has ${found ?? 'no'} bytes, expected ${size}: no point was made`,
+    {
+      hint: 'check the disk of the vault, then run the backup again',
+      details: { segment: name },
+    },
+  );
 }
 
 /**

@@ -122,6 +122,18 @@ export class LocationTable implements Disposable {
     });
   }
 
+  /** Removes packs with all their blocks. */
+  removePacks(packs: readonly Pick<PackRow, 'n'>[]): void {
+    if (packs.length === 0) return;
+    this.transaction(() => {
+      this.#typed(() => {
+        const remove = this.#db.prepare('DELETE FROM packs WHERE n = ?');
+        for (const { n } of packs) remove.run(n);
+        this.#db.exec('DELETE FROM blocks WHERE pack NOT IN (SELECT n FROM packs)');
+      });
+    });
+  }
+
   packs(): PackRow[] {
     const rows = this.#typed(() => this.#db.prepare('SELECT n, name, size, frames FROM packs ORDER BY n').all());
     return (rows as { n: number; name: Uint8Array; size: number; frames: number }[]).map((row) => ({

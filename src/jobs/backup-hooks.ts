@@ -1,11 +1,10 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
-import { encodeLabel, type PointLabel } from '../point/manifest.ts';
-import { createStaging, removeStaging } from '../staging/staging-location.ts';
+import { encodeLabel, type PointLabel, parseLabel } from '../point/manifest.ts';
 import type { BackupOptions, BackupResult } from './backup-types.ts';
 import { type HookResult, runHook } from './hooks.ts';
 import type { VaultSession } from './session.ts';
+import { withStaging } from './with-staging.ts';
 
 /** What the run between the hooks needs to know of them. */
 export interface BackupHooks {
@@ -29,6 +28,7 @@ export async function withHooks(
   work: (hooks: BackupHooks) => Promise<BackupResult>,
 ): Promise<BackupResult> {
   const { consistency = 'crash', pre: before, post: after, signal } = options;
+  throwIfAborted(signal);
   let made: BackupResult;
   let pre: HookResult | undefined;
   try {
@@ -135,14 +135,12 @@ async function labelled(
   }
 }
 
-async function commitLabel({ vault }: VaultSession, { item, point }: BackupResult, label: PointLabel): Promise<void> {
-  const job = toHex(vault.random.bytes(16));
-  const staging = await createStaging(vault, job, { item, started: vault.clock.now() });
-  try {
-    await vault.labelPoint({ job, folder: staging.folder, point: point.slice(1), label: encodeLabel(label) });
-  } finally {
-    await removeStaging(staging);
-  }
+async function commitLabel(session: VaultSession, { item, point }: BackupResult, told: PointLabel): Promise<void> {
+  const label = encodeLabel(told);
+  parseLabel(label, 'memory');
+  await withStaging(session, item, ({ job, folder }) =>
+    session.vault.labelPoint({ job, folder, point: point.slice(1), label }),
+  );
 }
 
 /** The end of a text, in whole characters. */

@@ -3,11 +3,11 @@ import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { checkName } from '../base/names.ts';
-import { checkWords } from '../point/manifest.ts';
-import { capturedPacks, createStaging, type StagingLocation } from '../staging/staging-location.ts';
+import { capturedPacks, createStaging, removeParts, type StagingLocation } from '../staging/staging-location.ts';
 import { type BackupHooks, withHooks } from './backup-hooks.ts';
 import { type BackupRun, openRun } from './backup-run.ts';
 import type { BackupOptions, BackupResult } from './backup-types.ts';
+import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
 import { dropJob, settleLeftovers } from './leftovers.ts';
@@ -33,7 +33,7 @@ export async function backup(
   options: BackupOptions = {},
 ): Promise<BackupResult> {
   checkName('item', item);
-  checkWords({ tags: options.tags ?? [], note: options.note ?? '' });
+  checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
   await using lock = await lockForWriting(session, item, options.signal);
@@ -60,15 +60,16 @@ async function runJobs(run: BackupRun, hooks: BackupHooks): Promise<BackupResult
   for (let tries = 1; ; tries++) {
     const resumed = await settleLeftovers(run.session, run.item, (text) => run.notices.push(text));
     const staging = resumed ?? (await newStaging(run));
+    const token = toHex(run.session.vault.random.bytes(4));
     try {
-      return await makePoint(run, { staging, resumed, label: hooks.label });
+      return await makePoint(run, { staging, resumed, run: token, label: hooks.label });
     } catch (error) {
       const closed = await closedMeanwhile(run, staging, error);
       if (!closed || tries === MOST_JOBS) throw error;
       if (closed === 'by a point') throw madeByAnother(run.item, error);
       run.notices.push('another run closed the job of this one: it began again under a new one');
     } finally {
-      await endJob(run, staging);
+      await endJob(run, staging, token);
     }
   }
 }
@@ -96,12 +97,13 @@ async function newStaging({ session: { vault }, item, started }: BackupRun): Pro
  * Whatever happened: nothing half-written stays. What a job stored before it failed stays, with its journal, for the next
  * run; a job that stored nothing, or made its point, goes.
  */
-async function endJob({ session }: BackupRun, staging: StagingLocation): Promise<void> {
+async function endJob({ session, item }: BackupRun, staging: StagingLocation, run: string): Promise<void> {
   const { vault } = session;
   try {
     const packs = vault.state.jobs.get(staging.job) === 'open' ? await capturedPacks(staging) : [];
-    if (packs.length === 0) return await dropJob(session, staging);
-    await removeScratch(session, staging.job);
+    if (packs.length === 0) return await dropJob(session, item, staging);
+    await removeParts(staging, run);
+    await removeScratch(session, { job: staging.job, run });
     session.notice(`what was stored so far (${packs.length} packs) is kept, and the next run goes on with it`);
   } catch (error) {
     // The point is made, or the cause of its failure is being told: neither may be hidden by this.

@@ -62,7 +62,8 @@ export async function openRun(
 
 /** Type and base turn out otherwise: the index is damaged, so nothing can be taken for granted and every id is looked up. */
 export function withoutBase(run: BackupRun, damage: string): void {
-  run.warnings.push(`${damage}: what it held is stored again as far as these disks have it; run \`vhdvault verify\``);
+  const warning = `${damage}: what it held is stored again as far as these disks have it; run \`vhdvault verify\``;
+  if (!run.warnings.includes(warning)) run.warnings.push(warning);
   const reason = 'the index of the vault is damaged: a full one';
   run.plan = { ...run.plan, type: 'full' satisfies PointType, base: undefined, bases: [], reason };
 }

@@ -6,9 +6,11 @@ import {
   type Leftover,
   removeParts,
   removeStaging,
+  type StagingLocation,
 } from '../staging/staging-location.ts';
-import { newTable, removeScratch, tableOf } from './scratch.ts';
+import { removeScratch, tableOf, unfinishedTables } from './scratch.ts';
 import type { VaultSession } from './session.ts';
+import { withStaging } from './with-staging.ts';
 
 /** An interrupted run that this one goes on with: its job, and the packs that it stored. */
 export interface Resumed extends Leftover {
@@ -37,7 +39,7 @@ export async function settleLeftovers(
   const resumed = first && first.packs.length > 0 ? first : undefined;
   for (const left of open) {
     if (left === resumed) continue;
-    await dropJob(session, left);
+    await dropJob(session, item, left);
     notice(`what the interrupted run of ${began(left)} left behind was removed`);
   }
   if (resumed) await removeParts(resumed);
@@ -45,10 +47,14 @@ export async function settleLeftovers(
 }
 
 /** Closes a job that will not be gone on with, and removes what it left. */
-export async function dropJob(session: VaultSession, left: Pick<Leftover, 'job' | 'store' | 'folder'>): Promise<void> {
-  await session.vault.abandonJob(left.job, left.folder, left.job);
+export async function dropJob(session: VaultSession, item: string, left: StagingLocation): Promise<void> {
+  const { vault } = session;
+  // Not by its own staging location, which may be elsewhere, or gone.
+  if (vault.state.jobs.get(left.job) === 'open') {
+    await withStaging(session, item, ({ job, folder }) => vault.abandonJob(job, folder, left.job));
+  }
   await removeStaging(left);
-  await removeScratch(session, left.job);
+  await removeScratch(session, { job: left.job });
 }
 
 /** After a crash between the commit and merge-back: what remained to be done is done now. */
@@ -58,14 +64,14 @@ async function finishedBefore(session: VaultSession, item: string, left: Leftove
   const made = points.find(({ logged }) => logged.job === left.job);
   if (!made) return false;
   if (made === points.at(-1)) {
-    const tables = made.manifest.disks.map(({ name }) => ({
-      from: newTable(session, item, name, left.job),
-      to: tableOf(session, item, name),
-    }));
-    await mergeBack(vault, cache, tables);
+    const tables = made.manifest.disks.map(async ({ name }) => {
+      const to = tableOf(session, item, name);
+      return (await unfinishedTables(session, to, left.job)).map((from) => ({ from, to }));
+    });
+    await mergeBack(vault, cache, (await Promise.all(tables)).flat());
   }
   await removeStaging(left);
-  await removeScratch(session, left.job);
+  await removeScratch(session, { job: left.job });
   return true;
 }
 

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { capture } from '../backup/capture.ts';
 import type { CaptureDisk, CapturedDisk } from '../backup/capture-options.ts';
 import { checkUnchanged } from '../backup/scan.ts';
@@ -14,12 +15,14 @@ import type { BackupResult } from './backup-types.ts';
 import type { Resumed } from './leftovers.ts';
 import { openAddress } from './open-address.ts';
 import { scanProgress } from './scan-progress.ts';
-import { newTable, overlayOf, tableOf } from './scratch.ts';
+import { newTable, overlayOf, type RunName, tableOf } from './scratch.ts';
 import type { SourceDisk } from './source-disks.ts';
 
 /** What a job works with besides the run: its staging location, and what an interrupted run of it had stored. */
 export interface PointJob {
   staging: StagingLocation;
+  /** Of this run, among all that had the job: 8 hex digits. */
+  run: string;
   resumed: Resumed | undefined;
   /** What is known of consistency and hooks before `--post` runs. */
   label: PointLabel;
@@ -30,17 +33,13 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
   const { session, options, sources } = run;
   const { vault } = session;
   const { staging } = job;
+  const name = { job: staging.job, run: job.run };
   const index = await indexFor(run);
   const progress = scanProgress(sources, options.onProgress);
   const captured = await capture({
     ...{ vault, pool: session.pool, openDisk: openAddress, index: index.address },
-    ...{
-      job: staging.job,
-      folder: staging.folder,
-      overlay: overlayOf(session, staging.job),
-      resumed: job.resumed?.packs ?? [],
-    },
-    disks: captureDisks(run, staging.job),
+    ...{ ...name, folder: staging.folder, overlay: overlayOf(session, name), resumed: job.resumed?.packs ?? [] },
+    disks: captureDisks(run, name),
     signal: options.signal,
     onCounts: progress.counts,
   });
@@ -53,9 +52,7 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
     ...{ job: staging.job, folder: staging.folder, point, adds: captured.adds },
     manifest: () => checkedManifest(manifest),
   });
-  run.notices.push(...(await mergeBack(vault, session.cache, tablesOf(run, staging.job))));
-  await session.rememberHead();
-  progress.phase('done');
+  await afterCommit(run, name, () => progress.phase('done'));
   const seconds = (vault.clock.monotonic() - run.begun) / 1000;
   return backupResult(run, {
     ...{ manifest, point: `p${point}`, captured: captured.disks, finished: entry.time, seconds },
@@ -71,12 +68,12 @@ export async function indexFor(run: BackupRun): Promise<{ address: IndexAddress;
 }
 
 /** The disks of a run, as the scan needs them. */
-export function captureDisks({ session, item, plan, sources }: BackupRun, job: string): CaptureDisk[] {
+export function captureDisks({ session, item, plan, sources }: BackupRun, run: RunName): CaptureDisk[] {
   return sources.map(({ name, address, disk, generation }, n) => {
     const base = plan.bases[n];
     return {
       ...{ name, address, size: disk.size, generation },
-      table: newTable(session, item, name, job),
+      table: newTable(session, item, name, run),
       base: base ? { size: base.size, root: base.root, table: tableOf(session, item, base.name) } : null,
     };
   });
@@ -122,7 +119,19 @@ function checkedManifest(manifest: Manifest): Uint8Array {
   return bytes;
 }
 
-/** Where the new checksum tables are, and where they belong. */
-function tablesOf({ session, item, sources }: BackupRun, job: string): { from: string; to: string }[] {
-  return sources.map(({ name }) => ({ from: newTable(session, item, name, job), to: tableOf(session, item, name) }));
+/** Merge-back, and what else is good to have: the point is there, so nothing of this makes the run fail. */
+async function afterCommit(run: BackupRun, name: RunName, done: () => void): Promise<void> {
+  const { session, item, sources, plan, notices } = run;
+  try {
+    const tables = sources.map((disk) => ({
+      from: newTable(session, item, disk.name, name),
+      to: tableOf(session, item, disk.name),
+    }));
+    notices.push(...(await mergeBack(session.vault, session.cache, tables)));
+    for (const gone of plan.gone) await rm(tableOf(session, item, gone), { force: true });
+    await session.rememberHead();
+    done();
+  } catch (error) {
+    notices.push(`the point is saved, but not all that follows was done: ${(error as Error).message}`);
+  }
 }

@@ -1,9 +1,11 @@
 import { preview } from '../backup/capture.ts';
+import { checkUnchanged } from '../backup/scan.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { checkName } from '../base/names.ts';
 import { previewResult } from './backup-result.ts';
 import { openRun } from './backup-run.ts';
 import type { BackupOptions, BackupPreview } from './backup-types.ts';
+import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
 import { captureDisks, indexFor, reasonOf } from './make-point.ts';
 import { openAddress } from './open-address.ts';
@@ -23,20 +25,22 @@ export async function previewBackup(
   options: BackupOptions = {},
 ): Promise<BackupPreview> {
   checkName('item', item);
+  checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
   const { vault, pool } = session;
   await vault.refresh();
   await using run = await openRun(session, item, named, options);
-  if (options.pre !== undefined) run.notices.push('--pre and --post are not run by a preview');
+  if ((options.pre ?? options.post) !== undefined) run.notices.push('--pre and --post are not run by a preview');
   const index = await indexFor(run);
   const progress = scanProgress(run.sources, options.onProgress);
   const captured = await preview({
     ...{ vault, pool, openDisk: openAddress, index: index.address },
-    disks: captureDisks(run, 'preview'),
+    disks: captureDisks(run, { job: 'preview', run: 'none' }),
     signal: options.signal,
     onCounts: progress.counts,
   });
+  for (const source of run.sources) await checkUnchanged(source.disk, source);
   progress.phase('done');
   const seconds = (vault.clock.monotonic() - run.begun) / 1000;
   return previewResult(run, { captured, reason: reasonOf(run, captured, index.remark), seconds });

@@ -56,7 +56,8 @@ export async function openSources(
 }
 
 export async function closeSources(disks: readonly SourceDisk[]): Promise<void> {
-  for (const { disk } of disks) await disk[Symbol.asyncDispose]();
+  // They were only read: what goes wrong here must not spoil a point that is made, nor hide why it was not.
+  for (const { disk } of disks) await Promise.resolve(disk[Symbol.asyncDispose]()).catch(() => undefined);
 }
 
 /**

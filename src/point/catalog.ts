@@ -1,4 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { type LoggedPoint, logEntryPath, type Vault } from '../vault/vault.ts';
 import { type Manifest, parseLabel, parseManifest } from './manifest.ts';
 
@@ -31,7 +31,13 @@ export function catalog(vault: Vault): CatalogPoint[] {
 function manifestOf({ manifest, label, sequence }: LoggedPoint): Manifest {
   const where = logEntryPath(sequence);
   const parsed = parseManifest(manifest, where);
-  return label ? { ...parsed, ...parseLabel(label, where) } : parsed;
+  try {
+    return label ? { ...parsed, ...parseLabel(label, where) } : parsed;
+  } catch (error) {
+    // A later version may write more into it: what is not understood is passed over, as the entry itself may be.
+    if (isError(error, 'VAULT_DAMAGED')) return parsed;
+    throw error;
+  }
 }
 
 export function pointsOf(vault: Vault, item: string): CatalogPoint[] {

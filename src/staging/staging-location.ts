@@ -1,11 +1,12 @@
 import { isError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
-import { capturedPack } from '../vault/block-writer.ts';
+import { capturedPack, partPrefix } from '../vault/block-writer.ts';
 import { openStore, type Store, writeObject } from '../vault/open-store.ts';
 import { sealJournal, unsealJournal } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
 
 const PREFIX = 'AzureBackup-';
+const LOCATION = /^AzureBackup-[0-9a-f]{32}$/;
 
 /** The staging location of one running job: its journal, and what is being written. */
 export interface StagingLocation {
@@ -51,10 +52,11 @@ export async function capturedPacks({ store, folder }: StagingLocation): Promise
   return (await store.list(folder)).flatMap((name) => capturedPack(name) ?? []);
 }
 
-/** Removes what was open when the run was interrupted: it is never appended to (J5). */
-export async function removeParts({ store, folder }: StagingLocation): Promise<void> {
+/** Removes what was open when the run was interrupted: it is never appended to (J5). With `run`, only what that run wrote. */
+export async function removeParts({ store, folder }: StagingLocation, run?: string): Promise<void> {
   for (const name of await store.list(folder)) {
-    if (name !== 'journal' && capturedPack(name) === undefined) await store.remove(`${folder}/${name}`);
+    if (name === 'journal' || capturedPack(name) !== undefined) continue;
+    if (run === undefined || name.startsWith(partPrefix(run))) await store.remove(`${folder}/${name}`);
   }
 }
 
@@ -71,7 +73,7 @@ export async function findLeftovers(vault: Vault, item: string): Promise<Leftove
   const left = new Map<string, Leftover>();
   for (const store of placesOf(vault)) {
     for (const name of await store.list('staging')) {
-      if (!name.startsWith(PREFIX)) continue;
+      if (!LOCATION.test(name)) continue;
       const location = { job: name.slice(PREFIX.length), store, folder: `staging/${name}` };
       const record = await readRecord(vault, location);
       if (record?.item !== item || left.has(location.job)) continue;
@@ -88,10 +90,10 @@ function placesOf({ store }: Vault): Store[] {
   return [store, openStore({ kind: 'folder', path: address.path })];
 }
 
-async function readRecord(vault: Vault, { store, folder }: StagingLocation): Promise<StagingRecord | undefined> {
+async function readRecord(vault: Vault, { job, store, folder }: StagingLocation): Promise<StagingRecord | undefined> {
   const path = `${folder}/journal`;
   try {
-    const [first] = unsealJournal(vault, await store.get(path), path);
+    const [first] = unsealJournal(vault, await store.get(path), path, fromHex(job));
     return first && (JSON.parse(new TextDecoder().decode(first)) as StagingRecord);
   } catch (error) {
     if (isError(error, 'NOT_FOUND', 'VAULT_DAMAGED', 'VAULT_NEWER', 'NO_PERMISSION', 'IO')) return undefined;

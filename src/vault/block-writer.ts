@@ -11,6 +11,8 @@ export { FRAMES_TARGET } from './pack/pack-writer.ts';
 export interface BlockWriterOptions extends PackOptions {
   /** The staging location of the job, in the store. */
   folder: string;
+  /** Tells the unfinished files of this run from those of another that has, or had, the same job. */
+  run: string;
   kind: FrameKind;
   /** Awaited before the first pack enters packs/: the job must be open in the log (J1). */
   beforePublish: () => Promise<void>;
@@ -21,6 +23,15 @@ export interface BlockWriterOptions extends PackOptions {
 /** An empty file in a staging location: the job has stored this pack, or was about to. Proposes only: who resumes the job looks. */
 export function capturedPath(folder: string, pack: string): string {
   return `${folder}/${CAPTURED}${pack}`;
+}
+
+/** A file that a run is writing. */
+export function partPath(folder: string, run: string, what: string): string {
+  return `${folder}/${partPrefix(run)}${what}`;
+}
+
+export function partPrefix(run: string): string {
+  return `part-${run}-`;
 }
 
 /** The pack that the name of a file in a staging location tells of. */
@@ -133,7 +144,7 @@ export class BlockWriter {
   }
 
   #newPack(): PackWriter {
-    const { folder, random } = this.#options;
-    return new PackWriter(this.#options, `${folder}/pack-${toHex(random.bytes(6))}`);
+    const { folder, run, random } = this.#options;
+    return new PackWriter(this.#options, partPath(folder, run, `pack-${toHex(random.bytes(6))}`));
   }
 }

@@ -13,7 +13,7 @@ export interface CapturedPack {
 
 /**
  * What a job stored in one pack, from the pack's own sealed directory; undefined where it is not there, not whole, or of
- * another job (J5): it is stored again then.
+ * another job (J5), or cannot be read: it only proposes, and is stored again then.
  */
 export async function readCapturedPack(options: {
   store: Store;
@@ -28,7 +28,7 @@ export async function readCapturedPack(options: {
     if (pack.job !== job) return undefined;
     return { name, size: pack.size, entries: await pack.directory() };
   } catch (error) {
-    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) return undefined;
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO', 'NO_PERMISSION')) return undefined;
     throw error;
   }
 }

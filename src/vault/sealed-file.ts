@@ -1,3 +1,4 @@
+import { equalBytes } from '../base/hex.ts';
 import { BinaryWriter } from './binary.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader } from './codec/object-header.ts';
 import { newObject, openObject } from './crypto/keys.ts';
@@ -29,8 +30,10 @@ export function sealJournal(vault: Vault, job: Uint8Array, records: readonly Uin
 }
 
 /** Records of a journal; a torn last one is dropped. @throws VAULT_DAMAGED when not even the head can be read */
-export function unsealJournal(vault: Vault, stored: Uint8Array, path: string): Uint8Array[] {
-  const sealer = openObject(vault.keys, parseObjectHeader(stored, 'journal', path), path);
+export function unsealJournal(vault: Vault, stored: Uint8Array, path: string, job: Uint8Array): Uint8Array[] {
+  const parsed = parseObjectHeader(stored, 'journal', path);
+  if (!equalBytes(parsed.job, job)) throw damaged(path, 'is of another job');
+  const sealer = openObject(vault.keys, parsed, path);
   const header = stored.subarray(0, HEADER_SIZE);
   const records: Uint8Array[] = [];
   for (let at = HEADER_SIZE; at + 20 <= stored.byteLength; ) {

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { backup } from '../../src/jobs/backup-job.ts';
 import { points, show } from '../../src/jobs/points.ts';
 import { PASSPHRASE } from '../support/fixed-parts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -118,15 +119,53 @@ describe('a backup with hooks', () => {
     expect(await here.noted()).toEqual(['failed NOT_FOUND', 'cancelled CANCELLED', 'cancelled CANCELLED']);
   });
 
+  it('runs none of them when it was cancelled before --pre', async () => {
+    const here = await scene();
+    const controller = new AbortController();
+    await using session = await here.open();
+    const hooks = { pre: here.note('pre'), post: here.note('post') };
+    const run = backup(session, 'item', disks(here), { ...hooks, signal: controller.signal });
+    controller.abort();
+    await expect(run).rejects.toEqual(code('CANCELLED'));
+    expect(await here.noted()).toEqual([]);
+  });
+
+  it('refuses what no consistency, type or time-out is, before it locks anything', async () => {
+    const here = await scene();
+    for (const wrong of [
+      { consistency: 'application' },
+      { type: 'partial' },
+      { hookTimeout: 0 },
+      { hookTimeout: Number.NaN },
+    ]) {
+      const run = here.backup('item', disks(here), { ...(wrong as object), post: here.note('post') });
+      await expect(run).rejects.toEqual(code('USAGE'));
+    }
+    expect([await here.noted(), await here.store.list('log')]).toEqual([[], [expect.any(String)]]);
+  });
+
+  it('says succeeded to --post when only the caller fails after the commit', async () => {
+    const here = await scene();
+    const onProgress = ({ phase }: { phase: string }): void => {
+      if (phase === 'done') throw new Error('of the caller');
+    };
+    const made = await here.backup('item', disks(here), { post: here.note('$VHDVAULT_OUTCOME'), onProgress });
+    expect(made.notices).toEqual([expect.stringMatching(/the point is saved.*of the caller/)]);
+    expect(await here.noted()).toEqual(['succeeded']);
+  });
+
   it('runs no hook when another run holds the item', async () => {
     const here = await scene();
     const inner = here.note('inner');
-    let second: Promise<unknown> | undefined;
-    const onProgress = (): void => {
-      second ??= here.backup('item', disks(here), { pre: inner, post: inner }).catch((error: unknown) => error);
-    };
-    await here.backup('item', disks(here), { pre: here.note('outer'), onProgress });
-    expect(await second).toEqual(code('ITEM_LOCKED'));
+    const go = join(here.folder, 'go');
+    const outer = here.backup('item', disks(here), {
+      pre: `${here.note('outer')}; while [ ! -e '${go}' ]; do sleep 0.02; done`,
+    });
+    while ((await here.noted()).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    const second = here.backup('item', disks(here), { pre: inner, post: inner });
+    await expect(second).rejects.toEqual(code('ITEM_LOCKED'));
+    await writeFile(go, '');
+    await outer;
     expect(await here.noted()).toEqual(['outer']);
   });
 
@@ -150,6 +189,26 @@ describe('a backup with hooks', () => {
     } finally {
       delete process.env.VHDVAULT_PASSPHRASE;
     }
+  });
+
+  it('passes over a label that it does not understand, as of a later version', async () => {
+    const here = await scene();
+    const made = await here.backup('item', disks(here));
+    {
+      await using session = await here.open();
+      for (const label of [Uint8Array.of(9, 9), Uint8Array.of(1, 1, 0, 0, 7), new Uint8Array(0)]) {
+        await here.store.makeFolder('staging/test');
+        await session.vault.labelPoint({
+          job: '0'.repeat(32),
+          folder: 'staging/test',
+          point: made.point.slice(1),
+          label,
+        });
+      }
+    }
+    expect(await labelOf(here)).toMatchObject({ consistency: 'crash', hooks: { outcome: 'none' } });
+    await here.backup('item', []);
+    expect((await here.verify(true)).ok).toBe(true);
   });
 
   it('whose --post never came to its end says crash, and that it did not end', async () => {

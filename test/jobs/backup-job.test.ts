@@ -214,6 +214,15 @@ describe('an item', () => {
     expect(renamed.warnings).toEqual([expect.stringContaining('data was named b in the latest point')]);
     expect(renamed.disks.map(({ blocks }) => blocks.changed)).toEqual([0, 0]);
     expect((await bench.backup('item', [])).disks.map(({ name }) => name)).toEqual(['a', 'data']);
+    const swapped = await bench.backup('item', [
+      { ...a, name: 'data' },
+      { ...b, name: 'a' },
+    ]);
+    expect(swapped.warnings).toEqual(
+      ['data', 'a'].map((name) => expect.stringMatching(`^${name} lies now where .* swapped`)),
+    );
+    const [cache] = await readdir(bench.cache);
+    expect(await readdir(join(bench.cache, cache!, 'tables'))).toHaveLength(2);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { backup } from '../../src/jobs/backup-job.ts';
@@ -114,6 +114,13 @@ describe('the run after an interrupted one', () => {
     ['was cut', (path: string) => truncate(path, 2 * MIB)],
     ['has other bytes at its end', async (path: string) => writeFile(path, flipAt(await readFile(path), -300))],
     ['is empty', (path: string) => truncate(path, 0)],
+    [
+      'cannot be read',
+      (path: string) =>
+        rm(path)
+          .then(() => mkdir(path))
+          .then(() => undefined),
+    ],
   ])('stores a pack again that %s', async (_, spoil) => {
     const scene = await interrupted();
     for (const name of scene.captured) await spoil(packOf(scene, name));
@@ -147,6 +154,41 @@ describe('the run after an interrupted one', () => {
     expect(made.resumed).toBeNull();
     for (const name of scene.captured) await rm(packOf(scene, name));
     expect(Buffer.compare(await scene.bench.restored('item'), scene.bytes)).toBe(0);
+  });
+
+  it('adds nothing of what was stored in vain: the disk holds something else now', async () => {
+    const scene = await interrupted();
+    scene.bytes.set(noise(SIZE, 2));
+    await rawDisk(scene.disk.address.path, scene.bytes);
+    expect((await goesOn(scene)).resumed).toMatchObject({ blocks: 0, bytes: 0 });
+    await using session = await scene.bench.open();
+    const added = session.vault.state.segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(added).toBeLessThan(SIZE * 1.01);
+  });
+
+  it('closes and removes what was interrupted in another staging folder than its own', async () => {
+    const { bench, disk, bytes } = await interrupted();
+    {
+      const store = { kind: 'folder' as const, path: bench.address, staging: join(bench.folder, 'elsewhere') };
+      await using session = await bench.open({ parts: { store } });
+      const made = await backup(session, 'item', [disk]);
+      expect(made).toMatchObject({ resumed: null, notices: [expect.stringContaining('left behind was removed')] });
+      expect([...session.vault.state.jobs.values()]).not.toContain('open');
+    }
+    expect(await bench.store.list('staging')).toEqual([]);
+    expect(await readdir(join(bench.folder, 'elsewhere')).catch(() => [])).toEqual([]);
+    expect(Buffer.compare(await bench.restored('item'), bytes)).toBe(0);
+  });
+
+  it('is not misled by copies of a staging location', async () => {
+    const scene = await interrupted();
+    const place = join(scene.bench.address, 'staging');
+    const copies = ['AzureBackup-', 'AzureBackup-x', `${scene.staging}.bak`, `AzureBackup-${'0'.repeat(32)}`];
+    for (const name of copies) await cp(join(place, scene.staging), join(place, name), { recursive: true });
+    const made = await scene.bench.backup('item', [scene.disk]);
+    expect(made.notices).toEqual([]);
+    expect(made.resumed?.bytes).toBeGreaterThan(4 * MIB);
+    expect(await scene.bench.store.list('staging')).toEqual(copies.sort());
   });
 
   it('goes on again and again', async () => {
@@ -183,7 +225,7 @@ describe('the run after an interrupted one', () => {
     const [cache] = await readdir(bench.cache);
     const tables = join(bench.cache, cache!, 'tables');
     const [table] = await readdir(tables);
-    await rename(join(tables, table!), join(tables, `${table}.${job}`));
+    await rename(join(tables, table!), join(tables, `${table}.${job}.00000000`));
     {
       await using session = await bench.open();
       await createStaging(session.vault, job!, { item: 'item', started: 1 });

@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 /** More than two packs, one of each of two threads: some are stored before a run of one half ends. */
 const HALF = 80 * MIB;
 const PACK = /^[0-9a-f]{64}$/;
-const OPEN_PART = /^(pack|segment|entry)-[0-9a-f]+$/;
+const OPEN_PART = /^(part-[0-9a-f]+-)?(pack|segment|entry)-[0-9a-f]+$/;
 
 /** What lies in the vault's staging folder. */
 export interface Left {
@@ -76,7 +76,8 @@ export async function interruptedItem(home: string, env: Readonly<Record<string,
 
   function start(...words: string[]): StartedRun {
     before = { locks: locks(), captured: left().captured };
-    return startCli(['backup', 'box', `disk=${disk}`, '--threads', '2', ...words], env);
+    const threads = words.includes('--threads') ? [] : ['--threads', '2'];
+    return startCli(['backup', 'box', `disk=${disk}`, ...threads, ...words], env);
   }
 
   async function finish(as: 'text' | 'JSON'): Promise<boolean> {

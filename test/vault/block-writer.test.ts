@@ -24,11 +24,17 @@ it('a small last pack that cannot be finished is closed and removed', async () =
     const writer = new BlockWriter({
       ...{ store: faults.wrap(counted), random, job: new Uint8Array(16), codec: 'none', readBack: 'none' },
       keys: { family: new Uint8Array(16), master: new Uint8Array(32), encrypted: true },
-      ...{ folder: 'staging/job', kind: 'data', beforePublish: async () => undefined, onPack: async () => undefined },
+      ...{
+        run: '00000000',
+        folder: 'staging/job',
+        kind: 'data',
+        beforePublish: async () => undefined,
+        onPack: async () => undefined,
+      },
     });
     await writer.append(random.bytes(32), random.bytes(1000));
     await expect(writer.finishShare()).rejects.toMatchObject({ code: 'IO' });
-    expect(faults.what).toContain(`${what} staging/job/pack-`);
+    expect(faults.what).toContain(`${what} staging/job/part-00000000-pack-`);
     expect([open, await store.list('staging')]).toEqual([0, []]);
   }
 });

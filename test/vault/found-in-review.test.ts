@@ -46,7 +46,7 @@ describe('the local index', () => {
 });
 
 describe('the index of a run, from which the segment is written,', () => {
-  const overlayOf = async (change: (database: DatabaseSync) => void): Promise<Promise<unknown>> => {
+  const overlayOf = async (change: (database: DatabaseSync) => void, missing = 0): Promise<Promise<unknown>> => {
     const bench = await openBench(temp.fresh('bench'));
     const disk = await rawDisk(join(bench.folder, 'c.raw'), noise(8 * BLOCK, 3));
     await bench.backup('one', [disk]);
@@ -56,7 +56,8 @@ describe('the index of a run, from which the segment is written,', () => {
     change(database);
     using overlay = new LocationTable(file);
     await bench.store.makeFolder('staging/AzureBackup-test');
-    return await writeIndex(session.vault, new Uint8Array(16), 'staging/AzureBackup-test', overlay);
+    const job = { job: '0'.repeat(32), folder: 'staging/AzureBackup-test', run: '00000000' };
+    return await writeIndex({ vault: session.vault, ...job }, overlay, overlay.packs().length + missing);
   };
 
   it('makes no point when one of its rows was changed', async () => {
@@ -69,6 +70,14 @@ describe('the index of a run, from which the segment is written,', () => {
     await expect(overlayOf(change)).rejects.toMatchObject({
       code: 'IO',
       message: expect.stringMatching(/7 of the 8 blocks/),
+    });
+  });
+
+  it('makes no point when it does not know all packs that the run stored: somebody emptied the cache meanwhile', async () => {
+    await expect(overlayOf(() => undefined, 1)).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringMatching(/knows 2 packs of 3/),
+      hint: expect.stringMatching(/cache folder/),
     });
   });
 
