@@ -37,6 +37,8 @@ export async function withHooks(
     checkPre(pre, options);
     made = await work({ label: labelBefore(pre, options), warnings: warningsOf(pre, consistency) });
   } catch (error) {
+    // Often the cause: it was to make the disk that is then not there.
+    if (pre && pre.problem !== null && !isError(error, 'HOOK_FAILED')) session.notice(pre.problem);
     if (after === undefined) throw error;
     const outcome = isError(error, 'CANCELLED') ? 'cancelled' : 'failed';
     const code = isError(error) ? error.code : 'BUG';
@@ -88,7 +90,7 @@ function run(
 function checkPre(pre: HookResult | undefined, { requireConsistency }: BackupOptions): void {
   if (!pre || pre.problem === null || !requireConsistency) return;
   throw new VhdvaultError('HOOK_FAILED', `${pre.problem}: no point was made`, {
-    hint: 'mend the command, or leave --require-consistency out to get a crash-consistent point all the same',
+    hint: 'run the command by hand to see what is wrong with it; --hook-timeout gives it more time',
     details: { hook: pre.hook, outcome: pre.outcome, exitCode: pre.exitCode, output: pre.output },
   });
 }

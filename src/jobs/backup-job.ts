@@ -104,7 +104,9 @@ async function endJob({ session, item }: BackupRun, staging: StagingLocation, ru
     if (packs.length === 0) return await dropJob(session, item, staging);
     await removeParts(staging, run);
     await removeScratch(session, { job: staging.job, run });
-    session.notice(`what was stored so far (${packs.length} packs) is kept, and the next run goes on with it`);
+    session.notice(
+      `what was stored so far (${packs.length === 1 ? '1 pack' : `${packs.length} packs`}) is kept, and the next run goes on with it`,
+    );
   } catch (error) {
     // The point is made, or the cause of its failure is being told: neither may be hidden by this.
     session.notice(`what the run leaves behind stays for the next one to remove (${(error as Error).message})`);
@@ -134,7 +136,7 @@ async function lockForWriting(
   } catch (error) {
     if (!isError(error, 'NO_PERMISSION')) throw error;
     throw new VhdvaultError('VAULT_READ_ONLY', `the vault cannot be written: ${error.message}`, {
-      hint: 'points, show, restore and verify work on a read-only vault; a backup needs to write to it',
+      hint: 'what only reads works on a read-only vault (points, show, diff, restore, verify, backup --dry-run); a backup needs to write to it',
       cause: error,
     });
   }

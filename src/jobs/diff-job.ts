@@ -1,12 +1,12 @@
 import { throwIfAborted } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import { fromHex } from '../base/hex.ts';
-import { openIndex, refreshIndexCache } from '../cache/index-cache.ts';
 import { blocksPerCell, type ChangeTally, createTally } from '../disk/change-tally.ts';
 import { compareMaps } from '../disk/changed-map.ts';
 import { type CatalogPoint, findPoint } from '../point/catalog.ts';
-import { PointBlocks } from '../point/point-blocks.ts';
+import type { PointBlocks } from '../point/point-blocks.ts';
 import type { ComparedPoint, DiffDisk, DiffOptions, DiffResult } from './diff-types.ts';
+import { openBlocks } from './open-blocks.ts';
 import { type DiskPair, pairDisks } from './pair-disks.ts';
 import { damageWarnings } from './points.ts';
 import type { VaultSession } from './session.ts';
@@ -37,13 +37,6 @@ export async function diff(
     disks.push(await diffDisk({ pair, blocks, options, onBytes: (done) => progress(n, done) }));
   }
   return { from: pointName(from), to: pointName(to), disks, warnings: [...warnings, ...damageWarnings(session)] };
-}
-
-async function openBlocks({ vault, cache, notice: tell }: VaultSession): Promise<PointBlocks> {
-  const { store, keys, config } = vault;
-  const { address, notice } = await refreshIndexCache(cache, vault);
-  if (notice) tell(notice);
-  return new PointBlocks({ store, keys, blockSize: config.blockSize, index: await openIndex(address, store, keys) });
 }
 
 async function diffDisk(work: {

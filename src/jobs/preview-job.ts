@@ -9,6 +9,7 @@ import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
 import { captureDisks, indexFor, reasonOf } from './make-point.ts';
 import { openAddress } from './open-address.ts';
+import { damageWarnings } from './points.ts';
 import { scanProgress } from './scan-progress.ts';
 import type { VaultSession } from './session.ts';
 import type { DiskArgument } from './types.ts';
@@ -32,6 +33,7 @@ export async function previewBackup(
   await vault.refresh();
   await using run = await openRun(session, item, named, options);
   if ((options.pre ?? options.post) !== undefined) run.notices.push('--pre and --post are not run by a preview');
+  run.warnings.push(...damageWarnings(session));
   const index = await indexFor(run);
   const progress = scanProgress(run.sources, options.onProgress);
   const captured = await preview({

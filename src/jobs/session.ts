@@ -11,6 +11,7 @@ import { makeFolderDurable } from '../io/folder.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openThreadPool } from '../pool/thread-pool.ts';
 import { isBlake3Native } from '../vault/block-ids.ts';
+import { checkBlockSize } from '../vault/config.ts';
 import { createVault as createVaultIn } from '../vault/create-vault.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import { checkSeenHead, clockDoubt, type MachineTime, readSeenHeads, rememberHead } from '../vault/seen-head.ts';
@@ -145,6 +146,7 @@ export async function createVault(address: string, options: CreateVaultOptions):
   const secret = secretOf(options);
   checkWish(secret, unencrypted);
   checkThreads(options.threads ?? 1);
+  if (blockSize !== undefined) checkBlockSize(blockSize);
   const store = storeAddress(address, options);
   if (store.kind === 'folder') await makeFolderDurable(store.path, 0o700);
   await prepareStaging(store);

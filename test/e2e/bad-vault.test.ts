@@ -211,7 +211,7 @@ describeIf(
         words: () => ['backup', 'web01', at('disk.raw')],
         is: [1, 'VAULT_READ_ONLY'],
         tells: /the vault cannot be written: not allowed: .*\b(EROFS|EACCES)\b/,
-        cure: /points.* restore.* verify.* work on a read-only vault/,
+        cure: /works on a read-only vault \(points.* restore.* verify.*dry-run/,
       };
       await expectTold(refusal, temp.path, env);
       await expectTold({ ...refusal, words: () => ['backup', 'new', at('disk.raw')] }, temp.path, env);

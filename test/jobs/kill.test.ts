@@ -9,7 +9,7 @@ import { noise, openBench, rawDisk, text, type VaultBench } from '../support/vau
 
 const folder = tempFolder();
 const BIN = join(import.meta.dirname, '../../src/cli/bin.ts');
-const SIZE = 24 << 20;
+const SIZE = 12 << 20;
 const KILLS = 10;
 
 interface Ended {

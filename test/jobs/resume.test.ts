@@ -12,7 +12,7 @@ import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-ben
 
 const folder = tempFolder();
 const MIB = 1 << 20;
-const SIZE = 64 * MIB;
+const SIZE = 48 * MIB;
 const NOISE = noise(SIZE, 1);
 const code = (word: string): object => expect.objectContaining({ code: word });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,8 +12,8 @@ export const canMount: boolean = tryMount();
 export const canMakeReadOnly: boolean = canMount || process.geteuid?.() !== 0;
 
 export interface Mount extends Disposable {
-  /** Gives it another size. */
-  resize(bytes: number): void;
+  /** Leaves so many bytes of room. */
+  leave(bytes: number): void;
 }
 
 /** A file system in memory of so many bytes, in a folder that is made for it; gone with all in it at the end. */
@@ -21,7 +21,9 @@ export function mountMemory(path: string, bytes: number): Mount {
   mkdirSync(path, { recursive: true });
   execFileSync(MOUNT, ['-t', 'tmpfs', '-o', `size=${bytes},mode=0700`, 'tmpfs', path], { stdio: 'pipe' });
   return {
-    resize: (size) => {
+    leave: (room) => {
+      const { blocks, bavail, bsize } = statfsSync(path);
+      const size = (blocks - bavail) * bsize + room;
       execFileSync(MOUNT, ['-o', `remount,size=${Math.ceil(size)}`, path], { stdio: 'pipe' });
     },
     [Symbol.dispose]: () => unmount(path),
