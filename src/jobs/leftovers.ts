@@ -42,7 +42,10 @@ export async function settleLeftovers(
     await dropJob(session, item, left);
     notice(`what the interrupted run of ${began(left)} left behind was removed`);
   }
-  if (resumed) await removeParts(resumed);
+  if (resumed) {
+    await removeParts(resumed);
+    await removeScratch(session, { job: resumed.job });
+  }
   return resumed;
 }
 
