@@ -16,7 +16,7 @@ export async function runScan(options: ScanOptions | CaptureOptions, memory: Sca
     ...{ pool, queue: memory.queue, signal },
     task: scanTask({ openDisk: options.openDisk, random: vault.random }),
     input: {
-      ...{ store: store.address, keys, index, memory, write: writesOf(options) },
+      ...{ store: store.address, keys, index, memory, write: 'job' in options ? writesOf(options) : null },
       ...{ blockSize: config.blockSize, codec: config.codec },
       disks: disks.map(({ base, ...disk }) => ({ ...disk, base: base && { size: base.size, table: base.table } })),
     },
@@ -28,9 +28,9 @@ export async function runScan(options: ScanOptions | CaptureOptions, memory: Sca
   return tails.filter((tail) => tail !== null);
 }
 
-function writesOf(options: ScanOptions | CaptureOptions): ScanWrites | null {
-  if (!('job' in options)) return null;
-  return { job: Buffer.from(options.job, 'hex'), folder: options.folder, run: options.run, overlay: options.overlay };
+/** Where what is new goes. */
+export function writesOf({ job, folder, run, overlay }: CaptureOptions): ScanWrites {
+  return { job: Buffer.from(job, 'hex'), folder, run, overlay };
 }
 
 /** Its error tells more than the "cancelled" of the workers that waited for it. */

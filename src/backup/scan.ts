@@ -1,5 +1,4 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
-import type { Random } from '../base/random.ts';
 import { type ChecksumTable, openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
@@ -9,10 +8,10 @@ import { shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import { openStore } from '../vault/open-store.ts';
-import { type BlockSink, BlockStore, noStore } from './block-store.ts';
-import { Claims } from './claims.ts';
+import { type BlockSink, noStore } from './block-store.ts';
 import { LeafScanner, scanBuffers } from './leaf-scanner.ts';
-import type { OpenDisk, ScanDisk, ScanInput, ScanTools, ScanWrites } from './scan-input.ts';
+import { openBlockStore } from './open-block-store.ts';
+import type { OpenDisk, ScanDisk, ScanInput, ScanTools } from './scan-input.ts';
 import { JOB_CLOSED, JOB_OPEN, JOB_WANTED, type ScanMemory } from './scan-memory.ts';
 
 /**
@@ -33,7 +32,11 @@ async function scanAll(input: ScanInput, { openDisk, random }: ScanTools): Promi
     blockSize,
     index: await openIndex(input.index, store, keys),
   });
-  await using blocks = input.write ? await openBlockStore(input, input.write, random) : noStore;
+  const { write: writes, codec, index, memory } = input;
+  const beforePublish = (): Promise<void> => jobIsOpen(memory);
+  await using blocks = writes
+    ? await openBlockStore({ store, keys, random, codec, index, memory, writes, kind: 'data', beforePublish })
+    : noStore;
   try {
     await scanShare(input, { openDisk, baseBlocks, blocks });
   } catch (error) {
@@ -73,23 +76,6 @@ async function scanShare(
     if (await scanner.scan(memory.leaves[n] as number)) await checkUnchanged(disk, facts);
   }
   stopIfAsked(memory.queue);
-}
-
-async function openBlockStore(
-  { store: address, keys, codec, index, memory }: ScanInput,
-  { job, folder, run, overlay }: ScanWrites,
-  random: Random,
-): Promise<BlockSink> {
-  const store = openStore(address);
-  const beforePublish = (): Promise<void> => jobIsOpen(memory);
-  return new BlockStore({
-    claims: new Claims(memory.claims),
-    overlay,
-    index: await openIndex(index, store, keys),
-    reuse: memory.reuse,
-    published: memory.published,
-    writer: { store, keys, random, job, codec, readBack: 'block', folder, run, kind: 'data', beforePublish },
-  });
 }
 
 /** A disk of the run, open in this worker. */

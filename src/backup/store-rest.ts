@@ -1,14 +1,14 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { openTable } from '../cache/checksum-table.ts';
-import { openIndex } from '../cache/index-cache.ts';
 import { mapShape } from '../disk/block-map.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import type { FinishedPack } from '../vault/block-writer.ts';
 import type { BaseMap } from './base-map.ts';
-import { BlockStore } from './block-store.ts';
+import type { BlockStore } from './block-store.ts';
 import type { CapturedDisk, CaptureOptions } from './capture-options.ts';
 import { capturedDisk } from './captured-disk.ts';
-import { Claims } from './claims.ts';
+import { openBlockStore } from './open-block-store.ts';
+import { writesOf } from './run-scan.ts';
 import type { ScanMemory } from './scan-memory.ts';
 import { writeMap } from './write-map.ts';
 
@@ -19,7 +19,7 @@ export async function joinTails(
   tails: readonly FinishedPack[],
 ): Promise<void> {
   if (tails.length === 0) return;
-  await using blocks = await openBlockStore(options, memory, 'data');
+  await using blocks = await openStoreOf(options, memory, 'data');
   for (const tail of tails) await blocks.join(tail);
   await blocks.finish();
 }
@@ -33,7 +33,7 @@ export async function writeMaps(
   const { vault, disks, signal } = options;
   const { keys, config } = vault;
   const blockSize = config.blockSize;
-  await using blocks = await openBlockStore(options, memory, 'page');
+  await using blocks = await openStoreOf(options, memory, 'page');
   const hasher = createBlockHasher(keys);
   const captured: CapturedDisk[] = [];
   for (const [n, disk] of disks.entries()) {
@@ -57,19 +57,12 @@ function lost(path: string): VhdvaultError {
 }
 
 /** Opens the job in the log if the scan had no reason to. */
-async function openBlockStore(options: CaptureOptions, memory: ScanMemory, kind: 'data' | 'page'): Promise<BlockStore> {
-  const { vault, job, folder, run, index, overlay } = options;
+function openStoreOf(options: CaptureOptions, memory: ScanMemory, kind: 'data' | 'page'): Promise<BlockStore> {
+  const { vault, job, folder, index } = options;
   const { store, keys, config, random } = vault;
   const beforePublish = async (): Promise<void> => {
     if (vault.state.jobs.get(job) !== 'open') await vault.openJob(job, folder);
   };
-  const common = { store, keys, random, codec: config.codec, readBack: 'block' as const, folder, run };
-  return new BlockStore({
-    claims: new Claims(memory.claims),
-    overlay,
-    index: await openIndex(index, store, keys),
-    reuse: memory.reuse,
-    published: memory.published,
-    writer: { ...common, job: Buffer.from(job, 'hex'), kind, beforePublish },
-  });
+  const writes = writesOf(options);
+  return openBlockStore({ store, keys, random, codec: config.codec, index, memory, writes, kind, beforePublish });
 }

@@ -88,7 +88,8 @@ function summary(point: CatalogPoint): PointSummary {
   };
 }
 
-function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes> {
+/** What a point took and added, over all its disks. @internal */
+export function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes> {
   return sumBytes(manifest.disks.map(({ bytes }) => bytes));
 }
 

@@ -2,11 +2,10 @@ import { throwIfAborted } from '../base/abort.ts';
 import { type CatalogPoint, catalog } from '../point/catalog.ts';
 import { type BlockCounts, countBlocks, noCounts } from '../point/count-blocks.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
-import { sumBytes } from './backup-result.ts';
 import { mapProgress } from './map-progress.ts';
 import { openBlocks } from './open-blocks.ts';
 import type { StatsResult } from './point-types.ts';
-import { damageWarnings } from './points.ts';
+import { bytesOf, damageWarnings } from './points.ts';
 import type { VaultSession } from './session.ts';
 import type { Watchable } from './types.ts';
 import { isUnreadable } from './usage.ts';
@@ -97,7 +96,7 @@ function itemsOf(points: readonly CatalogPoint[], full: Counted['fullBytes']): S
     points: all.length,
     virtualSize: virtualSize(all.at(-1) as CatalogPoint),
     fullBytes: sumOrNull(all.map((point) => full.get(point) ?? null)),
-    stored: all.reduce((sum, point) => sum + storedOf(point), 0),
+    stored: all.reduce((sum, point) => sum + bytesOf(point).stored, 0),
   }));
   return items.sort((a, b) => (a.item < b.item ? -1 : 1));
 }
@@ -105,7 +104,7 @@ function itemsOf(points: readonly CatalogPoint[], full: Counted['fullBytes']): S
 /** The points that added most, the largest first; of equal ones the older. */
 function growthOf(points: readonly CatalogPoint[]): Stats['growth'] {
   return points
-    .map((point) => ({ item: point.manifest.item, point: point.id, time: iso(point), stored: storedOf(point) }))
+    .map((point) => ({ item: point.manifest.item, point: point.id, time: iso(point), stored: bytesOf(point).stored }))
     .filter(({ stored }) => stored > 0)
     .sort((a, b) => b.stored - a.stored)
     .slice(0, MOST_GROWTH);
@@ -117,10 +116,6 @@ function virtualSize({ manifest }: CatalogPoint): number {
 
 function pagesOf({ manifest }: CatalogPoint): number {
   return manifest.disks.reduce((sum, { pages }) => sum + pages, 0);
-}
-
-function storedOf({ manifest }: CatalogPoint): number {
-  return sumBytes(manifest.disks.map(({ bytes }) => bytes)).stored;
 }
 
 function sumOrNull(parts: readonly (number | null)[]): number | null {

@@ -1,0 +1,34 @@
+import type { Random } from '../base/random.ts';
+import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
+import type { Codec } from '../vault/block-writer.ts';
+import type { Store } from '../vault/open-store.ts';
+import type { VaultKeys } from '../vault/vault.ts';
+import { BlockStore } from './block-store.ts';
+import { Claims } from './claims.ts';
+import type { ScanWrites } from './scan-input.ts';
+import type { ScanMemory } from './scan-memory.ts';
+
+/** The block store of one writer of a run: a worker's, or that of what the scan leaves to be stored. */
+export async function openBlockStore(options: {
+  store: Store;
+  keys: VaultKeys;
+  random: Random;
+  codec: Codec;
+  index: IndexAddress;
+  memory: ScanMemory;
+  writes: ScanWrites;
+  kind: 'data' | 'page';
+  /** Awaited before the first pack enters packs/: the job must be open in the log (J1). */
+  beforePublish: () => Promise<void>;
+}): Promise<BlockStore> {
+  const { store, keys, random, codec, index, memory, writes, kind, beforePublish } = options;
+  const { job, folder, run, overlay } = writes;
+  return new BlockStore({
+    claims: new Claims(memory.claims),
+    overlay,
+    index: await openIndex(index, store, keys),
+    reuse: memory.reuse,
+    published: memory.published,
+    writer: { store, keys, random, job, codec, readBack: 'block', folder, run, kind, beforePublish },
+  });
+}
