@@ -1,5 +1,6 @@
 import { isError } from '../base/errors.ts';
 import type { VaultKeys } from './crypto/keys.ts';
+import { hashObject } from './hash-object.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { openPack, packPath } from './pack/pack-reader.ts';
@@ -12,7 +13,8 @@ export interface CapturedPack {
 }
 
 /**
- * What a job stored in one pack, from the pack's own sealed directory; undefined where it is not there, not whole, or of
+ * What a job stored in one pack, from the pack's own sealed directory, every byte as its name tells: what made the run end
+ * may have hurt it, and no point relies on it yet. Undefined where it is not there, not whole, or of
  * another job (J5), or cannot be read: it only proposes, and is stored again then.
  */
 export async function readCapturedPack(options: {
@@ -25,7 +27,7 @@ export async function readCapturedPack(options: {
   const { store, keys, job, name } = options;
   try {
     await using pack = await openPack(store, keys, packPath(name));
-    if (pack.job !== job) return undefined;
+    if (pack.job !== job || (await hashObject(store, packPath(name))) !== name) return undefined;
     return { name, size: pack.size, entries: await pack.directory() };
   } catch (error) {
     if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO', 'NO_PERMISSION')) return undefined;

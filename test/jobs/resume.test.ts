@@ -113,6 +113,7 @@ describe('the run after an interrupted one', () => {
     ['is gone', (path: string) => rm(path)],
     ['was cut', (path: string) => truncate(path, 2 * MIB)],
     ['has other bytes at its end', async (path: string) => writeFile(path, flipAt(await readFile(path), -300))],
+    ['has another bit in a block', async (path: string) => writeFile(path, flipAt(await readFile(path), -(1 << 20)))],
     ['is empty', (path: string) => truncate(path, 0)],
     [
       'cannot be read',
