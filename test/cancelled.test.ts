@@ -21,7 +21,8 @@ let bench: VaultBench;
 let session: library.VaultSession;
 let disks: library.Disk[];
 let writer: library.ImageWriter;
-let [disk, image, target] = ['', '', ''];
+let writable: library.WritableDisk;
+let [disk, image, target, vhd, child] = ['', '', '', '', ''];
 
 beforeAll(async () => {
   [disk, image, target] = [temp.fresh('disk'), temp.fresh('image'), temp.fresh('target')];
@@ -30,8 +31,12 @@ beforeAll(async () => {
   session = open.use(await bench.open());
   await library.backup(session, 'item', [disk]);
   disks = [open.use(await library.openDisk(disk)), open.use(await library.openPoint(session, 'item'))];
-  await library.createImage(image, plan);
+  await library.createPlannedImage(image, plan);
   writer = open.use(await library.openImageWriter(image, plan));
+  [vhd, child] = [temp.fresh('base.vhd'), temp.fresh('child.vhd')];
+  await (await library.createImage(vhd, { type: 'dynamic', size: SIZE }))[Symbol.asyncDispose]();
+  await (await library.createImage(child, { type: 'differencing', parent: vhd }))[Symbol.asyncDispose]();
+  writable = open.use(await library.createImage(temp.fresh('writable.vhd'), { type: 'dynamic', size: SIZE }));
 });
 afterAll(() => open.disposeAsync());
 
@@ -39,18 +44,26 @@ const places = (): library.SessionOptions => ({ ...PASSPHRASE, cache: `${target}
 
 const functions: Record<WaitingName, Call> = {
   backup: (options) => library.backup(session, 'item', [disk], options),
+  checkImage: (options) => library.checkImage(vhd, options),
   convertImage: (options) => library.convertImage(disk, target, { ...options, format: 'dynamic' }),
-  createImage: (options) => library.createImage(target, plan, options),
+  createImage: (options) => library.createImage(target, { ...options, type: 'dynamic', size: SIZE }),
+  createPlannedImage: (options) => library.createPlannedImage(target, plan, options),
   createVault: (options) => library.createVault(target, { ...options, ...places() }),
   diff: (options) => library.diff(session, 'item', 'item', options),
+  findChildren: (options) => library.findChildren({ path: vhd, uniqueId: null }, [], options),
+  imageChain: (options) => library.imageChain(vhd, options),
   imageFacts: (options) => library.imageFacts(disk, options),
   items: (options) => library.items(session, options),
+  mergeImage: (options) => library.mergeImage(child, options),
   openDisk: (options) => library.openDisk(disk, options),
   openImageWriter: (options) => library.openImageWriter(image, plan, options),
   openPoint: (options) => library.openPoint(session, 'item', undefined, options),
   openVault: (options) => library.openVault(bench.address, { ...options, ...places() }),
+  openWritable: (options) => library.openWritable(vhd, options),
   points: (options) => library.points(session, undefined, options),
   previewBackup: (options) => library.previewBackup(session, 'item', [disk], options),
+  repairImage: (options) => library.repairImage(vhd, options),
+  resizeImage: (options) => library.resizeImage(vhd, 2 * SIZE, options),
   restore: (options) => library.restore(session, 'item', { ...options, to: target }),
   show: (options) => library.show(session, 'item', options),
   stats: (options) => library.stats(session, options),
@@ -64,6 +77,8 @@ const methods: Record<string, Call> = {
   'Disk.generation': (options) => onDisks((one) => one.generation(options)),
   'ImageWriter.write': (options) => writer.write(0, noise(512, 2), options),
   'ImageWriter.sync': (options) => writer.sync(options),
+  'WritableDisk.write': (options) => writable.write(0, noise(512, 2), options),
+  'WritableDisk.sync': (options) => writable.sync(options),
 };
 
 describe('what is cancelled before it began', () => {

@@ -35,6 +35,10 @@ export type ErrorCode =
   | 'VHD_PARENT_FORBIDDEN'
   | 'VHD_CHAIN'
   | 'VHD_TOO_LARGE'
+  | 'VHD_HAS_CHILDREN'
+  | 'VHD_SAVED_STATE'
+  | 'DISK_NOT_EMPTY'
+  | 'IMAGE_LOCKED'
   | 'SOURCE_CHANGED'
   // the vault
   | 'VAULT_MISSING'

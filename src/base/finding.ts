@@ -10,4 +10,10 @@ export interface Finding {
   where: string;
   /** What to do about it; empty where nothing needs doing. */
   cure: string;
+  /** Of what is wrong, bytes from the start of the file. */
+  offset?: number;
+  /** What the rule asks for. */
+  expected?: string | number;
+  /** What is there instead. */
+  found?: string | number;
 }

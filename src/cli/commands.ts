@@ -9,9 +9,15 @@ import { restoreCommand } from './commands/restore.ts';
 import { showCommand } from './commands/show.ts';
 import { statsCommand } from './commands/stats.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { vhdChainCommand } from './commands/vhd-chain.ts';
+import { vhdCheckCommand } from './commands/vhd-check.ts';
 import { vhdConvertCommand } from './commands/vhd-convert.ts';
+import { vhdCreateCommand } from './commands/vhd-create.ts';
 import { vhdInfoCommand } from './commands/vhd-info.ts';
 import { vhdMapCommand } from './commands/vhd-map.ts';
+import { vhdMergeCommand } from './commands/vhd-merge.ts';
+import { vhdRepairCommand } from './commands/vhd-repair.ts';
+import { vhdResizeCommand } from './commands/vhd-resize.ts';
 
 /** All commands, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -25,12 +31,18 @@ export const commands: readonly Command[] = [
   restoreCommand,
   verifyCommand,
   vhdInfoCommand,
+  vhdChainCommand,
   vhdMapCommand,
+  vhdCheckCommand,
+  vhdRepairCommand,
+  vhdCreateCommand,
   vhdConvertCommand,
+  vhdMergeCommand,
+  vhdResizeCommand,
   completionCommand,
 ];
 
 /** Commands that stand under a word, and what the help says of that word. */
 export const groups: Readonly<Record<string, string>> = {
-  vhd: 'Look at a VHD image, or convert it: info, map, convert',
+  vhd: 'VHD images: info, chain, map, check, repair, create, convert, merge, resize',
 };

@@ -39,6 +39,10 @@ const EXIT_CODES = {
   VHD_PARENT_FORBIDDEN: 1,
   VHD_CHAIN: 1,
   VHD_TOO_LARGE: 1,
+  VHD_HAS_CHILDREN: 1,
+  VHD_SAVED_STATE: 1,
+  DISK_NOT_EMPTY: 1,
+  IMAGE_LOCKED: 11,
   SOURCE_CHANGED: 14,
   VAULT_MISSING: 10,
   VAULT_EXISTS: 1,
@@ -68,11 +72,14 @@ export interface Verdict {
   ok?: boolean;
   warnings?: readonly string[];
   findings?: readonly Finding[];
+  /** What a repair did. The findings that it left were there before: only damage counts. */
+  actions?: readonly object[];
 }
 
 /** Damage beats warnings; a finding is a warning where it is called one and has a cure for the user to apply. */
 export function exitCodeOfResult(result: Verdict): number {
   if (result.ok === false) return DAMAGE_FOUND;
-  const actions = result.findings?.some((finding) => finding.severity === 'warning' && finding.cure !== '') ?? false;
-  return actions || (result.warnings ?? []).length > 0 ? DONE_WITH_WARNINGS : DONE;
+  if (result.actions) return DONE;
+  const toDo = result.findings?.some((finding) => finding.severity === 'warning' && finding.cure !== '') ?? false;
+  return toDo || (result.warnings ?? []).length > 0 ? DONE_WITH_WARNINGS : DONE;
 }

@@ -1,5 +1,4 @@
-import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
@@ -8,9 +7,10 @@ import { KIB, MIB, SECTOR } from '../base/units.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { DEFAULT_BLOCK_SIZE, planImage, type TargetFormat } from './image-plan.ts';
-import { createImage, openImageWriter, writeStructures } from './image-writer.ts';
+import { createPlannedImage, openImageWriter, writeStructures } from './image-writer.ts';
 import { isZero } from './is-zero.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
+import { checkTarget } from './target.ts';
 import { layoutBlocks } from './vhd/block-layout.ts';
 import { bitmapBytes } from './vhd/sector-bitmap.ts';
 
@@ -66,7 +66,7 @@ export async function convertImage(source: string, target: string, options: Conv
     ...(sourceFormat && { format: sourceFormat }),
     ...(signal && { signal }),
   });
-  await checkTarget(disk, target, options.force === true);
+  await checkTarget(target, { force: options.force === true, sources: await disk.generation() });
   const before = JSON.stringify(await disk.generation());
   const part = partPath(target, options.random ?? systemRandom);
   try {
@@ -78,29 +78,6 @@ export async function convertImage(source: string, target: string, options: Conv
     await discard(part);
     throw error;
   }
-}
-
-async function checkTarget(disk: ImageDisk, target: string, force: boolean): Promise<void> {
-  const folder = dirname(target);
-  await stat(folder).catch((error: unknown) => {
-    throw ioError(error, 'opening the folder', folder);
-  });
-  if (!(await lstat(target).catch(() => null))) return;
-  const there = await stat(target, { bigint: true }).catch(() => null);
-  for (const { path } of await disk.generation()) {
-    const stats = await stat(path, { bigint: true }).catch(() => null);
-    if (there && stats && there.dev === stats.dev && there.ino === stats.ino) {
-      throw new VhdvaultError('TARGET_UNUSABLE', `${target} is the source itself, or one of its parents`, {
-        hint: 'name another target',
-        details: { path: target },
-      });
-    }
-  }
-  if (force) return;
-  throw new VhdvaultError('TARGET_EXISTS', `${target} exists`, {
-    hint: 'name another target, or overwrite it with --force',
-    details: { path: target },
-  });
 }
 
 function changed(path: string): VhdvaultError {
@@ -181,7 +158,7 @@ async function openSink(size: number, part: string, options: ConvertOptions): Pr
   const format = FORMATS[options.format];
   if (format === 'vhd-dynamic') return await openDynamicSink(size, part, options);
   const plan = planImage({ format, size, ...stampOf(options) });
-  await createImage(part, plan);
+  await createPlannedImage(part, plan);
   const writer = await openImageWriter(part, plan);
   return {
     put: (offset, bytes) => writer.write(offset, bytes),

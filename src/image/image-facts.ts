@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../base/abort.ts';
-import type { VhdvaultError } from '../base/errors.ts';
 import type { Finding } from '../base/finding.ts';
+import { asFinding } from './check/report.ts';
 import type { OpenDiskOptions } from './open-disk.ts';
 import { factsOf, type ImageFacts } from './vhd/facts.ts';
 import { closeLayers, openChain } from './vhd/open-chain.ts';
@@ -26,9 +26,4 @@ export async function imageFacts(
   } finally {
     await closeLayers(layers);
   }
-}
-
-function asFinding(error: VhdvaultError, path: string): Finding {
-  const where = String(error.details.path ?? path);
-  return { severity: 'damage', code: error.code, what: error.message, where, cure: error.hint ?? '' };
 }

@@ -2,15 +2,17 @@ import { systemClock } from '../base/clock.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { MIB, SECTOR } from '../base/units.ts';
-import { UNALLOCATED } from './vhd/bat.ts';
+import { batBytes, UNALLOCATED } from './vhd/bat.ts';
+import { CREATOR } from './vhd/block-file.ts';
 import { layoutBlocks } from './vhd/block-layout.ts';
 import { encodeDynamicHeader, isBlockSize } from './vhd/dynamic-header.ts';
-import { encodeFooter, type Footer, toTimestamp } from './vhd/footer.ts';
+import { encodeFooter, type Footer, toTimestamp, type VhdType } from './vhd/footer.ts';
 import { geometryOf } from './vhd/geometry.ts';
+import { type LocatorCode, layoutNames } from './vhd/name-parent.ts';
 import { randomUniqueId } from './vhd/unique-id.ts';
 
 /** What an image can be written as. */
-export type TargetFormat = 'vhd-fixed' | 'vhd-dynamic' | 'raw' | 'block-device';
+export type TargetFormat = 'vhd-fixed' | 'vhd-dynamic' | 'vhd-differencing' | 'raw' | 'block-device';
 
 /**
  * Where every byte of a new image will be. Plain data that can be cloned to other threads, which then write the image
@@ -27,11 +29,11 @@ export interface ImagePlan {
   readonly uniqueId: Uint8Array | null;
   /** 512 bytes; null when it is no VHD. */
   readonly footer: Uint8Array | null;
-  /** Null but for a dynamic image. */
+  /** Null but for a dynamic or differencing image. */
   readonly blocks: BlockPlan | null;
 }
 
-/** The blocks of a dynamic image. */
+/** The blocks of a dynamic or differencing image. */
 export interface BlockPlan {
   /** Bytes. */
   readonly blockSize: number;
@@ -41,10 +43,22 @@ export interface BlockPlan {
   readonly header: Uint8Array;
   /** Of the block table, bytes from the start of the file. */
   readonly tableOffset: number;
+  /** The parent's names, which follow the table; empty where there is no parent. */
+  readonly names: Uint8Array;
   /** Sector of each block's bitmap, 0xFFFFFFFF where there is none; in shared memory. */
   readonly bat: Uint32Array;
   /** How many blocks are stored. */
   readonly stored: number;
+}
+
+/** The parent of a differencing image. */
+export interface PlanParent {
+  /** 16 bytes; all zero when it is a raw file. */
+  uniqueId: Uint8Array;
+  /** For the header: a file name. */
+  name: string;
+  /** For the locators, in their order. */
+  paths: readonly { code: LocatorCode; path: string }[];
 }
 
 /** What an image shall be. */
@@ -61,8 +75,10 @@ export interface PlanOptions {
   now?: number;
   /** Of the unique id; default the system's. */
   random?: Random;
-  /** Whether a block of a dynamic image is stored; default all. */
+  /** Whether a block of a dynamic image is stored; default all. A differencing one is planned without. */
   isAllocated?: (block: number) => boolean;
+  /** Of a differencing image. */
+  parent?: PlanParent;
 }
 
 /** Bytes of a block of a dynamic image, unless told otherwise: 2 MiB, which every program reads. */
@@ -77,6 +93,7 @@ export function planImage(options: PlanOptions): ImagePlan {
   const { format, size } = options;
   if (!(Number.isSafeInteger(size) && size > 0 && size % SECTOR === 0)) {
     throw new VhdvaultError('DISK_SIZE', `a disk of ${size} bytes is not a positive number of 512-byte sectors`, {
+      hint: 'name a size that is a multiple of 512, for example 40GiB',
       details: { found: size },
     });
   }
@@ -90,63 +107,54 @@ export function planImage(options: PlanOptions): ImagePlan {
       return { format, size, fileSize: size + SECTOR, uniqueId, footer, blocks: null };
     }
     case 'vhd-dynamic':
-      return planDynamic(options, uniqueId);
+    case 'vhd-differencing':
+      return planBlocks(options, uniqueId);
     default:
       format satisfies never;
       throw new VhdvaultError('USAGE', `unknown format ${String(format)}`);
   }
 }
 
-function planDynamic(options: PlanOptions, uniqueId: Uint8Array): ImagePlan {
-  const { format, size, blockSize = DEFAULT_BLOCK_SIZE, isAllocated = () => true } = options;
+function planBlocks(options: PlanOptions, uniqueId: Uint8Array): ImagePlan {
+  const { format, size, blockSize = DEFAULT_BLOCK_SIZE, isAllocated = () => true, parent } = options;
   if (!isBlockSize(blockSize)) {
     throw new VhdvaultError('USAGE', `${blockSize} is no block size of a VHD`, {
       hint: 'use a power of two from 4 KiB to 256 MiB, best 2 MiB',
     });
   }
+  if ((format === 'vhd-differencing') !== (parent !== undefined)) {
+    throw new VhdvaultError('USAGE', `${format}: a differencing image, and no other, has a parent`);
+  }
   // Checks the limit before the table is allocated.
-  const { entries } = layoutBlocks(size, blockSize, 0);
+  const { entries, headerOffset, tableOffset } = layoutBlocks(size, blockSize, 0);
+  const { fields, bytes: names } = layoutNames(parent ?? NO_PARENT, tableOffset + batBytes(entries));
   const bat = new Uint32Array(new SharedArrayBuffer(entries * 4)).fill(UNALLOCATED);
   let stored = 0;
   for (let block = 0; block < entries; block++) if (isAllocated(block)) bat[block] = stored++;
-  const layout = layoutBlocks(size, blockSize, stored);
+  const layout = layoutBlocks(size, blockSize, stored, names.byteLength);
   for (let block = 0; block < entries; block++) {
     if (bat[block] !== UNALLOCATED) bat[block] = layout.sectorOf(bat[block]!);
   }
-  const { headerOffset, tableOffset } = layout;
-  const header = encodeDynamicHeader({
-    tableOffset,
-    maxTableEntries: entries,
-    blockSize,
-    parentUniqueId: new Uint8Array(16),
-    parentTimestamp: 0,
-    parentName: '',
-    locators: [],
-  });
+  const { uniqueId: parentUniqueId } = parent ?? NO_PARENT;
+  const shape = { tableOffset, maxTableEntries: entries, blockSize };
+  const header = encodeDynamicHeader({ ...shape, ...fields, parentUniqueId, parentTimestamp: 0 });
   const footer = encodeFooter(footerOf(options, uniqueId, headerOffset));
-  const blocks: BlockPlan = { blockSize, headerOffset, header, tableOffset, bat, stored };
+  const blocks: BlockPlan = { blockSize, headerOffset, header, tableOffset, names, bat, stored };
   return { format, size, fileSize: layout.fileSize(stored), uniqueId, footer, blocks };
 }
 
-/**
- * The creator is `win ` 10.0, though Windows it was not: the field is what others choose the meaning of the size by. qemu
- * takes the geometry for the size of creators that it does not know, and drops the end of the disk (a 4 MiB disk reads as
- * 4177920 bytes); for `win ` everybody takes the current size. The alternative, an own creator with the greatest geometry,
- * reads well too, but shows old guests a geometry that their boot code was not installed with. Images follow the
- * conventions of Windows in all else: sizes in bytes, whole bitmaps, 4 KiB-aligned data.
- */
+const NO_PARENT: PlanParent = { uniqueId: new Uint8Array(16), name: '', paths: [] };
+
 function footerOf(options: PlanOptions, uniqueId: Uint8Array, dataOffset: number | null): Footer {
   return {
     features: 2,
     dataOffset,
     timestamp: toTimestamp(options.now ?? systemClock.now()),
-    creatorApplication: 'win ',
-    creatorVersion: 0x000a0000,
-    creatorHostOS: 'Wi2k',
+    ...CREATOR,
     originalSize: options.size,
     currentSize: options.size,
     geometry: geometryOf(options.size),
-    type: dataOffset === null ? 'fixed' : 'dynamic',
+    type: options.format.slice('vhd-'.length) as VhdType,
     uniqueId,
     savedState: false,
     hidden: false,

@@ -26,7 +26,7 @@ export interface ImageWriter extends AsyncDisposable {
  * footers. A block device is only checked: that it is one, large enough, and not in use.
  * @throws TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, NO_PERMISSION, IO, CANCELLED
  */
-export async function createImage(path: string, plan: ImagePlan, options: Cancellable = {}): Promise<void> {
+export async function createPlannedImage(path: string, plan: ImagePlan, options: Cancellable = {}): Promise<void> {
   throwIfAborted(options.signal);
   if (plan.format === 'block-device') return await checkDevice(path, plan);
   const handle = await open(path, 'wx').catch((error: unknown) => {
@@ -49,7 +49,9 @@ export async function writeStructures(handle: FileHandle, path: string, plan: Im
   if (plan.blocks) {
     await writeFully(handle, path, 0, plan.footer!);
     await writeFully(handle, path, plan.blocks.headerOffset, plan.blocks.header);
-    await writeFully(handle, path, plan.blocks.tableOffset, encodeBat(plan.blocks.bat));
+    const table = encodeBat(plan.blocks.bat);
+    await writeFully(handle, path, plan.blocks.tableOffset, table);
+    await writeFully(handle, path, plan.blocks.tableOffset + table.byteLength, plan.blocks.names);
     await writeBitmaps(handle, path, plan.blocks);
   }
   if (plan.footer) await writeFully(handle, path, plan.fileSize - SECTOR, plan.footer);

@@ -2,7 +2,7 @@ import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
-import { bitmapCache } from './vhd/bitmap-cache.ts';
+import { type BitmapCache, bitmapCache } from './vhd/bitmap-cache.ts';
 import { factsOf, type ImageFacts } from './vhd/facts.ts';
 import { generationOf } from './vhd/generation.ts';
 import type { Layer } from './vhd/layer.ts';
@@ -47,9 +47,10 @@ export async function openDisk(path: string, options: OpenDiskOptions = {}): Pro
   return chainDisk(layers);
 }
 
-function chainDisk(layers: readonly Layer[]): ImageDisk {
+/** The disk of an opened chain, its image first. */
+export function chainDisk(layers: readonly Layer[], bitmaps: BitmapCache = bitmapCache(layers)): ImageDisk {
   const [image] = layers as [Layer];
-  const chain: Chain = { layers, bitmaps: bitmapCache(layers) };
+  const chain: Chain = { layers, bitmaps };
   return {
     size: image.size,
     format: image.format,

@@ -12,7 +12,11 @@ export { type ErrorCode, type ErrorDetails, type ErrorFacts, isError, VhdvaultEr
 export type { Finding } from '../base/finding.ts';
 export { type Random, systemRandom } from '../base/random.ts';
 export type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
+export { type CheckOptions, checkImage } from './check-image.ts';
 export { type ConvertOptions, type ConvertProgress, type ConvertResult, convertImage } from './convert-image.ts';
+export { type CreateImageOptions, createImage, type LocatorCode } from './create-image.ts';
+export { type Child, findChildren } from './find-children.ts';
+export { type ChainChild, imageChain } from './image-chain.ts';
 export { type ImageFacts, imageFacts } from './image-facts.ts';
 export {
   type BlockPlan,
@@ -22,8 +26,11 @@ export {
   planImage,
   type TargetFormat,
 } from './image-plan.ts';
-export { createImage, type ImageWriter, openImageWriter } from './image-writer.ts';
+export { createPlannedImage, type ImageWriter, openImageWriter } from './image-writer.ts';
+export { type MergeOptions, type MergeProgress, type MergeResult, mergeImage } from './merge-image.ts';
 export { type ImageDisk, type OpenDiskOptions, openDisk } from './open-disk.ts';
+export { type RepairAction, type RepairOptions, type RepairResult, repairImage } from './repair-image.ts';
+export { type ResizeOptions, type ResizeResult, resizeImage } from './resize-image.ts';
 export { encodeBat, parseBat, UNALLOCATED } from './vhd/bat.ts';
 export { checksum } from './vhd/checksum.ts';
 export { type DynamicHeader, encodeDynamicHeader, HEADER_BYTES, parseDynamicHeader } from './vhd/dynamic-header.ts';
@@ -41,10 +48,19 @@ export type { ImageFormat, LocatorPath } from './vhd/layer.ts';
 export {
   encodeLocator,
   encodeLocatorPath,
+  locatorRoom,
   type ParentLocator,
   parseLocator,
   parseLocatorPath,
 } from './vhd/parent-locator.ts';
 export { bitmapBytes, fullBitmap, hasSector, setSector } from './vhd/sector-bitmap.ts';
+export {
+  BATMAP_HEADER_BYTES,
+  type BatmapHeader,
+  batmapChecksum,
+  encodeBatmapHeader,
+  parseBatmapHeader,
+} from './vhd/tap-batmap.ts';
 export { formatUniqueId, parseUniqueId } from './vhd/unique-id.ts';
 export type { Where } from './vhd/where.ts';
+export { openWritable, type WritableDisk } from './writable-disk.ts';

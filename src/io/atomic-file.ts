@@ -5,11 +5,14 @@ import { toHex } from '../base/hex.ts';
 import type { Random } from '../base/random.ts';
 import { syncFolder } from './folder.ts';
 
-/** A name for the unfinished file, hidden beside its target, so that publishing stays within one file system. */
-export function partPath(target: string, random: Random): string {
+/**
+ * A name for the unfinished file, hidden beside its target, so that publishing stays within one file system. Without `random`
+ * always the same one, for those who have locked the target.
+ */
+export function partPath(target: string, random?: Random): string {
   // File names end at 255 bytes: a long one is cut, so that the part always fits where the target does.
   const name = Buffer.from(basename(target)).subarray(0, 200).toString('utf8').replace(/�+$/, '');
-  return join(dirname(target), `.${name}.${toHex(random.bytes(6))}.part`);
+  return join(dirname(target), `.${name}.${random ? `${toHex(random.bytes(6))}.` : ''}part`);
 }
 
 /**

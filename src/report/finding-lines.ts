@@ -27,9 +27,18 @@ export function findingLines(look: Look, findings: readonly AnyFinding[]): strin
 function oneFinding(finding: AnyFinding): string[] {
   const lines = [`  ${oneLine(finding.what)} [${finding.code}]`];
   if (finding.where !== '') lines.push(`    where:  ${oneLine(finding.where)}`);
+  if (finding.offset !== undefined) lines.push(`    at:     ${oneLine(placeOf(finding))}`);
   if (finding.points && finding.points.length > 0) lines.push(`    points: ${pointList(finding.points)}`);
   if (finding.cure !== '') lines.push(`    cure:   ${oneLine(finding.cure)}`);
   return lines;
+}
+
+function placeOf({ offset, found, expected }: AnyFinding): string {
+  const values = [
+    found === undefined ? '' : `, found ${found}`,
+    expected === undefined ? '' : `, expected ${expected}`,
+  ];
+  return `byte ${offset}${values.join('')}`;
 }
 
 function pointList(points: readonly string[]): string {

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { type ImagePlan, planImage, type TargetFormat } from '../image/image-plan.ts';
-import { createImage } from '../image/image-writer.ts';
+import { createPlannedImage } from '../image/image-writer.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
@@ -59,12 +59,12 @@ export async function planRestore(
 export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan): Promise<CopyCounts> {
   const { vault, target, force } = options;
   if (target.format === 'block-device') {
-    await createImage(target.path, plan);
+    await createPlannedImage(target.path, plan);
     return copyDisk(options, plan, target.path);
   }
   const part = partPath(target.path, vault.random);
   try {
-    await createImage(part, plan);
+    await createPlannedImage(part, plan);
     const counts = await copyDisk(options, plan, part);
     await publishFile(part, target.path, { force });
     return counts;

@@ -79,8 +79,29 @@ const converted = await convertImage('/x.vhd', '/y.raw', { format: 'raw', ...can
 same<typeof converted, parser.ConvertResult>();
 same<typeof parser.openDisk, typeof openDisk>();
 
+await using made1: parser.WritableDisk = await parser.createImage('/a.vhd', { type: 'dynamic', size: 1 << 20, ...cancellable });
+await made1.write(0, new Uint8Array(512), cancellable);
+await made1.sync(cancellable);
+same<typeof made1.facts, parser.ImageFacts>();
+// @ts-expect-error: no such type
+await parser.createImage('/a.vhd', { type: 'raw', size: 512 });
+await using opened: parser.WritableDisk = await parser.openWritable('/a.vhd', { parentRoots: ['/base'], ...cancellable });
+const noticed: Finding[] = await parser.checkImage('/a.vhd', cancellable);
+console.log(opened.size, noticed[0]?.offset, noticed[0]?.expected, noticed[0]?.found);
+const mended = await parser.repairImage('/a.vhd', { dryRun: true, ...cancellable });
+same<typeof mended, parser.RepairResult>();
+same<typeof mended.actions, parser.RepairAction[]>();
+const merged = await parser.mergeImage('/b.avhd', { into: 'base', onProgress: ({ done, total }: parser.MergeProgress) => console.log(done / total) });
+same<typeof merged, parser.MergeResult>();
+const resized = await parser.resizeImage('/a.vhd', 1 << 21, cancellable);
+same<typeof resized, parser.ResizeResult>();
+const children: parser.Child[] = await parser.findChildren({ path: '/a.vhd', uniqueId: parser.parseUniqueId(facts.uniqueId!) }, ['/more'], cancellable);
+const chain = await parser.imageChain('/b.avhd', cancellable);
+same<typeof chain.children, parser.ChainChild[]>();
+console.log(children[0]?.uniqueId, chain.children[0]?.facts?.format);
+
 const plan = parser.planImage({ format: 'vhd-dynamic', size: 1 << 20 });
-await parser.createImage('/z.vhd', plan, cancellable);
+await parser.createPlannedImage('/z.vhd', plan, cancellable);
 await using writer: parser.ImageWriter = await parser.openImageWriter('/z.vhd', plan, cancellable);
 await writer.write(0, new Uint8Array(512), cancellable);
 const footer: parser.Footer = parser.parseFooter(parser.encodeFooter(parser.parseFooter(plan.footer!)));

@@ -138,7 +138,7 @@ describe('the package as it is published', () => {
     });
 
     it('a backup, its points, a restore, a check', async () => {
-      expect(examples).toHaveLength(4);
+      expect(examples).toHaveLength(5);
       const { stdout, stderr } = await outcome(0);
       expect(stderr).toBe('');
       expect(stdout).toMatch(
@@ -191,6 +191,20 @@ describe('the package as it is published', () => {
       await original.read(0, expected);
       await copy.read(0, found);
       expect(found).toEqual(expected);
+    });
+
+    it('the parser that writes', async () => {
+      const { stdout, stderr } = await outcome(4);
+      expect(stderr).toBe('');
+      const [base, child] = ['images/new.vhd', 'images/new.avhd'].map((name) => join(folder.path, name));
+      expect(stdout).toContain(`path: '${child}'`);
+      expect(stdout).toContain(`merged: [ '${child}' ]`);
+      expect(stdout).toMatch(/before: 42949672960,\s+after: 64424509440/);
+      expect(stdout).toMatch(/^64424509440 2$/m);
+      expect(stdout).not.toMatch(/^(warning|damage) /m);
+      expect(await readdir(join(folder.path, 'images'))).toEqual(['base', 'child.avhd', 'new.vhd']);
+      await using disk = await openDisk(base!);
+      expect({ format: disk.format, findings: disk.findings }).toEqual({ format: 'vhd-dynamic', findings: [] });
     });
   });
 

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  createImage,
+  createPlannedImage,
   type ImagePlan,
   openDisk,
   openImageWriter,
@@ -26,7 +26,7 @@ function plan(options: Pick<PlanOptions, 'format' | 'size'> & Partial<PlanOption
 
 async function create(made: ImagePlan): Promise<string> {
   const path = folder.file(`image${count++}.${made.format === 'raw' ? 'raw' : 'vhd'}`);
-  await createImage(path, made);
+  await createPlannedImage(path, made);
   return path;
 }
 
@@ -170,8 +170,8 @@ describe('a written image', () => {
   it('never takes the place of a file that is there', async () => {
     const made = plan({ format: 'raw', size: 512 });
     const path = await create(made);
-    await expect(createImage(path, made)).rejects.toMatchObject({ code: 'TARGET_EXISTS' });
-    await expect(createImage(path, { ...made, format: 'block-device' })).rejects.toMatchObject({
+    await expect(createPlannedImage(path, made)).rejects.toMatchObject({ code: 'TARGET_EXISTS' });
+    await expect(createPlannedImage(path, { ...made, format: 'block-device' })).rejects.toMatchObject({
       code: 'TARGET_UNUSABLE',
     });
   });

@@ -1,18 +1,29 @@
 import { open as openFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { bitmapBytes, imageFacts, openDisk } from '../../src/image/vhd-parser.ts';
-import { sectorOf } from '../support/vhd-chain.ts';
+import {
+  bitmapBytes,
+  encodeDynamicHeader,
+  imageFacts,
+  openDisk,
+  parseDynamicHeader,
+} from '../../src/image/vhd-parser.ts';
+import { hiddenTap } from '../support/malformed-images.ts';
+import { encodeLink, idOf, sectorOf } from '../support/vhd-chain.ts';
 import {
   damaged,
   dynamicImage,
+  END,
   firstSector,
   fixedImage,
   TABLE,
+  WRITES,
+  withBytes,
   withEntry,
   withFooter,
   withHeader,
 } from '../support/vhd-damage.ts';
 import { imageFolder } from '../support/vhd-folder.ts';
+import { link } from '../support/vhd-program.ts';
 
 const folder = imageFolder();
 let count = 0;
@@ -64,9 +75,79 @@ describe('an odd image', () => {
     expect(disk.size).toBe(raw.length);
   });
 
-  it('with a footer of 511 bytes is whole', async () => {
-    expect(await open(fixedImage(102400).subarray(0, -1))).toMatchObject({ first, format: 'vhd-fixed' });
-    expect(await open(dynamicImage().subarray(0, -1))).toMatchObject({ first, format: 'vhd-dynamic' });
+  it('with a footer of 511 bytes is whole, of whatever type it is', async () => {
+    expect(await open(fixedImage(102400).subarray(0, -1))).toMatchObject({ first, findings: [], format: 'vhd-fixed' });
+    const findings = ['VHD_BLOCK_SIZE'];
+    expect(await open(dynamicImage().subarray(0, -1))).toMatchObject({ first, findings, format: 'vhd-dynamic' });
+    await writeFile(folder.file('parent.raw'), new Uint8Array(102400));
+    const child = Buffer.from(
+      encodeLink(link('differencing', { writes: WRITES }), {
+        id: idOf(1),
+        parentId: new Uint8Array(16),
+        parentPath: 'parent.raw',
+      }),
+    );
+    expect(await open(child.subarray(0, -1))).toMatchObject({ first, format: 'vhd-differencing' });
+  });
+
+  it('of a fixed disk may have 0xffffffff as its data offset', async () => {
+    expect(await open(withFooter(fixedImage(102400), { dataOffset: 0xffffffff }, ['end']))).toMatchObject({
+      first,
+      findings: [],
+    });
+  });
+
+  it('whose last block grew over its footer is read by the copy', async () => {
+    const image = withEntry(dynamicImage(), 2, 22).fill(0x5a, END);
+    expect(await open(image)).toMatchObject({ first, findings: ['VHD_FOOTER_COPY_USED', 'VHD_BLOCK_SIZE'] });
+  });
+
+  it('whose header names itself as the next one is read once', async () => {
+    const image = withBytes(dynamicImage(), 'header', 8, '0000000000000200');
+    expect(await open(image)).toMatchObject({ first, findings: ['VHD_BLOCK_SIZE'] });
+  });
+
+  it('may have its table behind its blocks, and its header behind that', async () => {
+    const image = Buffer.alloc(38 * 512 + 1536);
+    dynamicImage().copy(image);
+    dynamicImage().copy(image, 38 * 512, TABLE, TABLE + 512);
+    dynamicImage().copy(image, 39 * 512, 512, 1536);
+    const header = encodeDynamicHeader({ ...parseDynamicHeader(image.subarray(512, 1536)), tableOffset: 38 * 512 });
+    image.fill(0, 512, 2048).set(header, 39 * 512);
+    const whole = Buffer.concat([image, dynamicImage().subarray(END)]);
+    expect(await open(withFooter(whole, { dataOffset: 39 * 512 }))).toMatchObject({
+      first,
+      findings: ['VHD_BLOCK_SIZE'],
+    });
+  });
+
+  it('may end its last block where its disk ends, before the table', async () => {
+    const image = withFooter(dynamicImage(), { currentSize: 2 * 8192 + 9 * 512 });
+    image.copy(image, 30 * 512 + 512, TABLE, TABLE + 512);
+    withHeader(image, { tableOffset: 31 * 512 });
+    expect((await open(image)).first).toEqual(first);
+    await expect(open(withFooter(image, { currentSize: 2 * 8192 + 10 * 512 }))).rejects.toMatchObject({
+      code: 'VHD_BAT',
+    });
+  });
+
+  it('may have blocks of 256 MiB', async () => {
+    const path = folder.file('large-blocks.vhd');
+    const image = withHeader(dynamicImage(), { blockSize: 256 * 1024 * 1024 });
+    withEntry(withEntry(image, 2, 0xffffffff), 0, 4);
+    await writeFile(path, image.subarray(0, 2048));
+    await truncate(path, 2048 + 65536 + 102400);
+    await using file = await openFile(path, 'r+');
+    await file.write(first, 0, 512, 2048 + 65536);
+    await file.write(image.subarray(-512), 0, 512, 2048 + 65536 + 102400);
+    expect((await firstSector(path)).first).toEqual(first);
+  });
+
+  it('that an old tapdisk hid, in its copy only or in both places, is whole', async () => {
+    expect((await open(hiddenTap(0x00010001))).findings).not.toContain('VHD_FOOTERS_DIFFER');
+    const { findings, first: read } = await open(hiddenTap(0x00010001, 'copy'));
+    expect(read).toEqual(first);
+    expect(findings).toEqual(['VHD_FOOTERS_DIFFER', 'VHD_BLOCK_SIZE']);
   });
 
   it('with slack before the footer, zero padding of the table, or more entries than blocks is whole', async () => {
@@ -77,10 +158,18 @@ describe('an odd image', () => {
   });
 
   it('of a creator that qemu takes the geometry of is read by its current size, and says so', async () => {
-    expect((await open(withFooter(dynamicImage(), { creatorApplication: 'vbox' }))).findings).toContain(
-      'VHD_SIZE_QUIRK',
-    );
-    expect((await open(dynamicImage())).findings).not.toContain('VHD_SIZE_QUIRK');
+    for (const creatorApplication of ['vpc ', 'vs  ', 'qemu', 'vbox', 'xo  ', 'dutl', 'd2v\0', 'xyz\0']) {
+      expect((await open(withFooter(dynamicImage(), { creatorApplication }))).findings, creatorApplication).toContain(
+        'VHD_SIZE_QUIRK',
+      );
+      const geometry = { cylinders: 65535, heads: 16, sectorsPerTrack: 255 };
+      const most = withFooter(dynamicImage(), { creatorApplication, geometry });
+      expect((await open(most)).findings, creatorApplication).not.toContain('VHD_SIZE_QUIRK');
+    }
+    for (const creatorApplication of ['win ', 'qem2', 'd2v ', 'CTXS', 'tap\0']) {
+      const image = withFooter(dynamicImage(), { creatorApplication });
+      expect((await open(image)).findings, creatorApplication).not.toContain('VHD_SIZE_QUIRK');
+    }
   });
 
   it('of a suspended machine says so', async () => {

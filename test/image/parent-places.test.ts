@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { asUser } from '../support/as-user.ts';
 import { describeIf } from '../support/tool.ts';
 import { sectorOf } from '../support/vhd-chain.ts';
 import { imageFolder } from '../support/vhd-folder.ts';
@@ -19,17 +20,6 @@ beforeEach(async () => {
   for (const name of ['vm', 'store']) await mkdir(at(name), { recursive: true });
   await writeChild(child(), { locators: [['W2ru', '.\\base.vhd']] });
 });
-
-/** Root may do everything, so there this is done as nobody. */
-async function asUser<T>(what: () => Promise<T>): Promise<T> {
-  if (process.geteuid!() !== 0) return await what();
-  process.seteuid!(65534);
-  try {
-    return await what();
-  } finally {
-    process.seteuid!(0);
-  }
-}
 
 describe('a parent that may only be read', () => {
   it('is read, in a folder that may only be read, and stays as it is', async () => {

@@ -1,5 +1,5 @@
 import { noise } from '../../fixtures/noise.ts';
-import { createImage, DEFAULT_BLOCK_SIZE, openImageWriter, planImage, systemRandom } from '../../src/index.ts';
+import { createPlannedImage, DEFAULT_BLOCK_SIZE, openImageWriter, planImage, systemRandom } from '../../src/index.ts';
 
 /** Makes a dynamic VHD of `size` bytes in which `data` bytes of noise lie scattered over the whole disk, by blocks of 2 MiB. */
 export async function makeSparseVhd(path: string, { size, data }: { size: number; data: number }): Promise<void> {
@@ -11,7 +11,7 @@ export async function makeSparseVhd(path: string, { size, data }: { size: number
     now: Date.now(),
     random: systemRandom,
   });
-  await createImage(path, plan);
+  await createPlannedImage(path, plan);
   await using writer = await openImageWriter(path, plan);
   for (let block = 0; block * DEFAULT_BLOCK_SIZE < size; block += every) {
     await writer.write(block * DEFAULT_BLOCK_SIZE, noise(block, DEFAULT_BLOCK_SIZE));

@@ -1,4 +1,5 @@
 import {
+  checksum,
   type DynamicHeader,
   encodeDynamicHeader,
   encodeFooter,
@@ -15,8 +16,10 @@ export const WRITES: readonly Write[] = [
   { sector: 0, count: 1, seed: 1 },
   { sector: 40, count: 1, seed: 2 },
 ];
-/** Where the block table of `dynamicImage` is. */
+/** Where the dynamic header, the block table and the footer at the end of `dynamicImage` are. */
+export const HEADER = 512;
 export const TABLE = 1536;
+export const END: number = 38 * 512;
 
 /** A dynamic image of 13 blocks of 8 KiB, of which 0 and 2 are stored. */
 export function dynamicImage(): Buffer {
@@ -38,6 +41,18 @@ export function withFooter(
 
 export function withHeader(image: Buffer, change: Partial<DynamicHeader>): Buffer {
   image.set(encodeDynamicHeader({ ...parseDynamicHeader(image.subarray(512, 1536)), ...change }), 512);
+  return image;
+}
+
+/** Bytes put at `at` of both footers, or of the header, with the checksum mended: for values that no encoder writes. */
+export function withBytes(image: Buffer, structure: 'footers' | 'header', at: number, hex: string): Buffer {
+  const bytes = Buffer.from(hex, 'hex');
+  const places = structure === 'header' ? [512] : [0, image.length - 512];
+  for (const place of places) {
+    bytes.copy(image, place + at);
+    if (structure === 'header') image.writeUInt32BE(checksum(image.subarray(place, place + 1024), 36), place + 36);
+    else image.writeUInt32BE(checksum(image.subarray(place, place + 512), 64), place + 64);
+  }
   return image;
 }
 

@@ -68,8 +68,11 @@ export function checkBat(bat: Uint32Array, bounds: BatBounds): number {
     }
   }
   for (const { start, end, name } of bounds.taken) {
-    const entry = firstEndingAfter(stored, start, whole);
-    if (entry !== undefined && entry * SECTOR < end) throw wrong(bat, entry, bounds, `overlaps ${name}`);
+    for (let i = firstEndingAfter(stored, start, whole); i < stored.length && stored[i]! * SECTOR < end; i++) {
+      const entry = stored[i]!;
+      const length = entry === lastEntry ? Math.min(lastLength, whole) : whole;
+      if (entry * SECTOR + length > start) throw wrong(bat, entry, bounds, `overlaps ${name}`);
+    }
   }
   return stored.length;
 }
@@ -89,8 +92,8 @@ function storedAscending(bat: Uint32Array): Uint32Array {
   return ascending ? entries : entries.sort();
 }
 
-/** The first of the sorted entries whose block ends after `position`. */
-function firstEndingAfter(sorted: Uint32Array, position: number, length: number): number | undefined {
+/** The index of the first of the sorted entries whose block, of `length` bytes, ends after `position`. */
+function firstEndingAfter(sorted: Uint32Array, position: number, length: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -98,7 +101,7 @@ function firstEndingAfter(sorted: Uint32Array, position: number, length: number)
     if (sorted[middle]! * SECTOR + length > position) high = middle;
     else low = middle + 1;
   }
-  return sorted[low];
+  return low;
 }
 
 function beyond(bat: Uint32Array, entry: number, end: number, bounds: BatBounds): Error {

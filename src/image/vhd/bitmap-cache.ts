@@ -41,7 +41,8 @@ export function bitmapCache(layers: readonly Layer[]): BitmapCache {
   };
 }
 
-async function readBitmap(layer: Layer, block: number): Promise<KnownBitmap> {
+/** Reads one from the file. */
+export async function readBitmap(layer: Layer, block: number): Promise<KnownBitmap> {
   const { bat, blockSize } = layer.blocks!;
   const bitmap = new Uint8Array(Math.ceil(blockSize / SECTOR / 8));
   await layer.source.read(bat[block]! * SECTOR, bitmap);

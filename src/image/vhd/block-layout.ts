@@ -18,24 +18,24 @@ export interface BlockLayout {
 /** 0xFF000000 sectors: what Windows, qemu and Azure agree upon as the end of dynamic images. */
 const MOST_DYNAMIC: number = 2040 * GIB;
 /** A table of 64 MiB. Small blocks on large disks would be legal beyond, but take more memory than anybody expects. */
-const MOST_ENTRIES = 2 ** 24;
+export const MOST_ENTRIES: number = 2 ** 24;
 /** File systems and page caches work in pages: data that begins on one is read and written without neighbours. */
-const PAGE_SECTORS = 8;
+export const PAGE_SECTORS = 8;
 
 /**
- * Lays out at most `stored` blocks. Their data is 4 KiB-aligned (as Windows does), except where the 32-bit table would not
+ * Lays out at most `stored` blocks, behind the table and `namesBytes` of a parent's names. Their data is 4 KiB-aligned (as Windows does), except where the 32-bit table would not
  * reach the last block: 512 KiB blocks near the greatest size.
  * @throws VHD_TOO_LARGE
  */
-export function layoutBlocks(size: number, blockSize: number, stored: number): BlockLayout {
+export function layoutBlocks(size: number, blockSize: number, stored: number, namesBytes = 0): BlockLayout {
   const fixed = 'use a fixed VHD, whose size has no limit (--format fixed), or a raw disk';
   if (size > MOST_DYNAMIC)
-    throw tooLarge(`a dynamic VHD of ${size} bytes would pass the limit of 2040 GiB`, size, fixed);
+    throw tooLarge(`${size} bytes are more than the 2040 GiB of a dynamic or differencing VHD`, size, fixed);
   const entries = Math.ceil(size / blockSize);
   if (entries > MOST_ENTRIES) throw tooLarge(`${entries} blocks of ${blockSize} bytes`, size, 'use larger blocks');
   const tableOffset = FOOTER_BYTES + HEADER_BYTES;
   const bitmapSectors = bitmapBytes(blockSize) / SECTOR;
-  const firstFree = (tableOffset + batBytes(entries)) / SECTOR;
+  const firstFree = (tableOffset + batBytes(entries) + namesBytes) / SECTOR;
   const length = bitmapSectors + blockSize / SECTOR;
   const aligned = {
     first: roundUp(firstFree + bitmapSectors, PAGE_SECTORS) - bitmapSectors,

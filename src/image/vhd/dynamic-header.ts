@@ -18,7 +18,7 @@
  */
 import { MIB, narrow } from '../../base/units.ts';
 import { checksum } from './checksum.ts';
-import { encodeLocator, LOCATOR_BYTES, type ParentLocator, parseLocator } from './parent-locator.ts';
+import { encodeLocator, LOCATOR_BYTES, LOCATORS_AT, type ParentLocator, parseLocator } from './parent-locator.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 /** Bytes of a dynamic header. */
@@ -30,7 +30,6 @@ const MOST_BLOCK: number = 256 * MIB;
 const CHECKSUM_AT = 36;
 const NAME_AT = 64;
 const NAME_BYTES = 512;
-const LOCATORS_AT = 576;
 const VERSION = 0x00010000;
 
 /** The header of a dynamic or differencing image. */
@@ -64,15 +63,19 @@ export function parseDynamicHeader(bytes: Uint8Array, where: Where = NOWHERE): D
   checkSum(bytes, where);
   const version = view.getUint32(24);
   if (version >>> 16 !== VERSION >>> 16)
-    throw field(where, 24, `version 0x${version.toString(16)} is not 1.x`, version);
+    throw field(where, 24, `version 0x${version.toString(16)} is not 1.x`, VERSION, version);
   const tableOffset = narrow(view.getBigUint64(16));
-  if (tableOffset === undefined) throw field(where, 16, 'table offset is beyond any file', `${view.getBigUint64(16)}`);
+  if (tableOffset === undefined) {
+    const found = `${view.getBigUint64(16)}`;
+    throw field(where, 16, `table offset ${found} is beyond any file`, 'an offset', found);
+  }
   const blockSize = view.getUint32(32);
   if (!isBlockSize(blockSize)) {
     throw field(
       where,
       32,
       `block size ${blockSize} is not a power of two from ${LEAST_BLOCK} to ${MOST_BLOCK}`,
+      '2 ** n',
       blockSize,
     );
   }
@@ -137,8 +140,8 @@ function checkSum(bytes: Uint8Array, where: Where): void {
   throw malformed('VHD_HEADER_CHECKSUM', where, { at: CHECKSUM_AT, what, expected, found, hint: HINT });
 }
 
-function field(where: Where, at: number, what: string, found: string | number): Error {
-  return malformed('VHD_HEADER_FIELD', where, { at, what: `dynamic header: ${what}`, found, hint: HINT });
+function field(where: Where, at: number, what: string, expected: string | number, found: string | number): Error {
+  return malformed('VHD_HEADER_FIELD', where, { at, what: `dynamic header: ${what}`, expected, found, hint: HINT });
 }
 
 const HINT = 'the header is damaged; copy the image again from where it came';

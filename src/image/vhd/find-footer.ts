@@ -1,13 +1,17 @@
-import { isError, VhdvaultError } from '../../base/errors.ts';
+import { isError, type VhdvaultError } from '../../base/errors.ts';
 import type { Finding } from '../../base/finding.ts';
 import { equalBytes } from '../../base/hex.ts';
 import { SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
-import { FOOTER_BYTES, type Footer, hasFooterCookie, parseFooter } from './footer.ts';
+import { diskTypeNumber, FOOTER_BYTES, type Footer, hasFooterCookie, isPoisoned, parseFooter } from './footer.ts';
+import { formatUniqueId } from './unique-id.ts';
+import { malformed, viewOf } from './where.ts';
 
 /** A footer and how it was found. */
 export interface FoundFooter {
   footer: Footer;
+  /** Of the footer in the file. */
+  offset: number;
   /** Data ends here: where the footer begins, or the end of a file that lost its footer. */
   limit: number;
   /** The footer came from the copy at offset 0. */
@@ -23,7 +27,8 @@ interface Candidate {
 /**
  * Finds the footer of a file: at the end (512 bytes, then the 511 of old Virtual PC), else the copy at 0 of a dynamic or
  * differencing image. The end decides, because in a fixed disk the first sector belongs to the guest, who can write
- * anything there; likewise a copy that contradicts a footer at the end is not explained away but refused.
+ * anything there; likewise a copy that contradicts a footer at the end is not explained away but refused, and a damaged
+ * footer at the end is read by the copy only where both are of one image.
  * @returns null when neither place has a cookie
  * @throws VHD_FOOTER_CHECKSUM, VHD_FOOTER_FIELD
  */
@@ -35,15 +40,15 @@ export async function findFooter(source: ByteSource): Promise<FoundFooter | null
   try {
     footer = parseFooter(end.raw, { path: source.path, offset: end.offset });
   } catch (error) {
-    if (copy && copy.offset !== end.offset && isError(error)) {
+    if (copy && copy.offset !== end.offset && isError(error) && !isPoisoned(end.raw)) {
       const saved = tryParse(source.path, copy);
-      if (saved && saved.type !== 'fixed') return fromCopy(source, copy, error.message);
+      if (saved && saved.type !== 'fixed' && ofOneImage(end.raw, saved)) return fromCopy(source, copy, error.message);
     }
     throw error;
   }
   const findings =
     footer.type === 'fixed' ? checkFixed(source, end, footer, copy) : compareCopy(source, end, footer, copy);
-  return { footer, limit: end.offset, cut: false, findings };
+  return { footer, offset: end.offset, limit: end.offset, cut: false, findings };
 }
 
 /** Where the footer of an opened file is, for reading it again: the last 512 bytes, or all of a smaller file. */
@@ -62,7 +67,7 @@ async function footerAt(source: ByteSource, offset: number, length: number): Pro
   if (offset < 0 || length < 511) return null;
   const raw = new Uint8Array(length);
   await source.read(offset, raw);
-  return hasFooterCookie(raw) ? { raw, offset } : null;
+  return hasFooterCookie(raw) || isPoisoned(raw) ? { raw, offset } : null;
 }
 
 function fromCopy(source: ByteSource, copy: Candidate, why: string): FoundFooter | null {
@@ -75,7 +80,16 @@ function fromCopy(source: ByteSource, copy: Candidate, why: string): FoundFooter
     where: source.path,
     cure: 'convert the image to a new one, or copy it again from where it came',
   };
-  return { footer, limit: source.size, cut: true, findings: [finding] };
+  return { footer, offset: 0, limit: source.size, cut: true, findings: [finding] };
+}
+
+/**
+ * Whether a damaged footer may be the one that `saved` is a copy of: one of type and unique id still agrees. Otherwise the
+ * guest of a fixed disk would decide, by a footer in its first sector, what the disk becomes when its own is damaged.
+ */
+function ofOneImage(damaged: Uint8Array, saved: Footer): boolean {
+  const sameType = viewOf(damaged).getUint32(60) === diskTypeNumber(saved.type);
+  return sameType || equalBytes(damaged.subarray(68, 84), saved.uniqueId);
 }
 
 function tryParse(path: string, candidate: Candidate): Footer | null {
@@ -90,14 +104,21 @@ function tryParse(path: string, candidate: Candidate): Footer | null {
 function checkFixed(source: ByteSource, end: Candidate, footer: Footer, copy: Candidate | null): Finding[] {
   const { path } = source;
   if (footer.currentSize > end.offset) {
-    throw new VhdvaultError('VHD_TRUNCATED', `${path}: a fixed disk of ${footer.currentSize} bytes in ${end.offset}`, {
-      hint: 'the file is truncated, or its last sector only looks like a footer; copy the image again',
-      details: { path, offset: end.offset, expected: footer.currentSize, found: end.offset },
-    });
+    throw malformed(
+      'VHD_TRUNCATED',
+      { path, offset: end.offset },
+      {
+        at: 48,
+        what: `a fixed disk of ${footer.currentSize} bytes in ${end.offset}`,
+        expected: footer.currentSize,
+        found: end.offset,
+        hint: 'the file is truncated, or its last sector only looks like a footer; copy the image again',
+      },
+    );
   }
   if (footer.currentSize === end.offset) return [];
   const saved = copy && copy.offset !== end.offset ? tryParse(path, copy) : null;
-  if (saved && saved.type !== 'fixed') throw contradiction(path, end, 'the disk type', saved.type, footer.type);
+  if (saved && saved.type !== 'fixed') throw contradiction(path, end, 60, saved.type, footer.type);
   return [
     {
       severity: 'info',
@@ -118,8 +139,10 @@ function compareCopy(source: ByteSource, end: Candidate, footer: Footer, copy: C
     const what = 'the copy of the footer at byte 0 is missing or damaged; the footer at the end is whole';
     return [{ severity: 'warning', code: 'VHD_FOOTER_COPY_BAD', what, where: path, cure }];
   }
-  if (saved.type !== footer.type) throw contradiction(path, end, 'the disk type', saved.type, footer.type);
-  if (!equalBytes(saved.uniqueId, footer.uniqueId)) throw contradiction(path, end, 'the unique id', 'one', 'another');
+  if (saved.type !== footer.type) throw contradiction(path, end, 60, saved.type, footer.type);
+  if (!equalBytes(saved.uniqueId, footer.uniqueId)) {
+    throw contradiction(path, end, 68, formatUniqueId(saved.uniqueId), formatUniqueId(footer.uniqueId));
+  }
   const fields = differences(saved, footer);
   if (fields.length === 0) return [];
   const what = `the footer and its copy differ in ${fields.join(', ')}; the footer at the end was used`;
@@ -134,13 +157,17 @@ function differences(a: Footer, b: Footer): string[] {
   return names.filter((name) => name !== 'uniqueId' && JSON.stringify(a[name]) !== JSON.stringify(b[name]));
 }
 
-function contradiction(path: string, end: Candidate, what: string, expected: string, found: string): VhdvaultError {
-  return new VhdvaultError(
+function contradiction(path: string, end: Candidate, at: 60 | 68, expected: string, found: string): VhdvaultError {
+  const field = at === 60 ? 'disk type' : 'unique id';
+  return malformed(
     'VHD_FOOTER_FIELD',
-    `${path}: the footer at the end and the one at byte 0 contradict in ${what}`,
+    { path, offset: end.offset },
     {
+      at,
+      what: `the footer at the end and the one at byte 0 contradict in the ${field}: ${found}, ${expected}`,
+      expected,
+      found,
       hint: 'the file is probably truncated and its last sector is a guest’s; copy the image again from where it came',
-      details: { path, offset: end.offset, expected, found },
     },
   );
 }

@@ -5,7 +5,7 @@ import type { Finding } from '../../base/finding.ts';
 import { equalBytes } from '../../base/hex.ts';
 import { type ByteSource, openSource } from '../../io/source.ts';
 import { findFooter } from './find-footer.ts';
-import type { Layer } from './layer.ts';
+import type { Layer, LocatorPath } from './layer.ts';
 import { type Listed, lookUp } from './look-up.ts';
 import { cycle, forbidden, missing, unnamed, wrong } from './parent-errors.ts';
 import { foldersOf, isInside } from './parent-folders.ts';
@@ -40,7 +40,7 @@ export async function openParent(search: ParentSearch): Promise<Layer> {
   const tried: string[] = [];
   const refused = new Map<string, VhdvaultError>();
   const listed: Listed = new Map();
-  for (const path of await candidates(child, allowed)) {
+  for (const path of await candidates(child.source.path, names(child), allowed)) {
     throwIfAborted(search.signal);
     const { real, note, inOtherCase } = await lookUp(path, allowed, listed);
     tried.push(note === '' ? path : `${path} (${note})`);
@@ -57,15 +57,24 @@ export async function openParent(search: ParentSearch): Promise<Layer> {
   throw worst([...refused.values()]) ?? missing(child, names(child), tried);
 }
 
-/** What the image says where its parent is. */
 function names({ locators, header }: Layer): string[] {
-  const ordered = ORDER.flatMap((code) => locators.filter((locator) => locator.code === code));
-  return [...ordered.map((locator) => locator.path ?? ''), header!.parentName];
+  return storedNames(locators, header!.parentName);
 }
 
-async function candidates(child: Layer, allowed: readonly string[]): Promise<string[]> {
-  const own = await foldersOf(child.source.path);
-  return [...new Set(names(child).flatMap((name) => parentPaths(name, { own, allowed })))];
+/** What an image says where its parent is, in the order of trust. */
+export function storedNames(locators: readonly LocatorPath[], parentName: string): string[] {
+  const ordered = ORDER.flatMap((code) => locators.filter((locator) => locator.code === code));
+  return [...ordered.map((locator) => locator.path ?? ''), parentName];
+}
+
+/** The paths at which the parent may lie that the image at `child` names so, the likeliest first. */
+export async function candidates(
+  child: string,
+  names: readonly string[],
+  allowed: readonly string[],
+): Promise<string[]> {
+  const own = await foldersOf(child);
+  return [...new Set(names.flatMap((name) => parentPaths(name, { own, allowed })))];
 }
 
 /** Null when the file may be the parent; else why not. Only its footer is read. */

@@ -29,6 +29,8 @@ import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './whe
 /** Bytes of a footer. */
 export const FOOTER_BYTES = 512;
 const FOOTER_COOKIE = 'conectix';
+/** XenServer's, in place of the other, while it resizes an image with a journal: nobody may open it. */
+const POISON_COOKIE = 'v_poison';
 const CHECKSUM_AT = 64;
 const HIDDEN_AT = 85;
 const VERSION = 0x00010000;
@@ -76,6 +78,7 @@ export interface Footer {
  */
 export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {
   const bytes = wholeFooter(raw);
+  if (isPoisoned(bytes)) throw poisoned(where);
   if (!hasFooterCookie(bytes)) {
     throw malformed('VHD_FOOTER_MISSING', where, { what: 'no VHD footer', hint: 'this is not the end of a VHD' });
   }
@@ -102,6 +105,10 @@ export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {
   const dataOffset = rawOffset === NO_OFFSET ? null : narrow(rawOffset);
   if (dataOffset === undefined)
     return field(16, `data offset ${rawOffset} is beyond any file`, 'an offset', `${rawOffset}`);
+  const rawSize = view.getBigUint64(40);
+  const originalSize = narrow(rawSize);
+  if (originalSize === undefined)
+    return field(40, `original size ${rawSize} is beyond any disk`, 'a size', `${rawSize}`);
   return {
     features: view.getUint32(8),
     dataOffset,
@@ -109,7 +116,7 @@ export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {
     creatorApplication: asciiAt(view, 28, 4),
     creatorVersion: view.getUint32(32),
     creatorHostOS: asciiAt(view, 36, 4),
-    originalSize: narrow(view.getBigUint64(40)) ?? 0,
+    originalSize,
     currentSize,
     geometry: { cylinders: view.getUint16(56), heads: view.getUint8(58), sectorsPerTrack: view.getUint8(59) },
     type,
@@ -148,6 +155,11 @@ export function hasFooterCookie(bytes: Uint8Array): boolean {
   return bytes.byteLength >= 511 && asciiAt(viewOf(bytes), 0, 8) === FOOTER_COOKIE;
 }
 
+/** Tells whether XenServer has disabled the image. */
+export function isPoisoned(bytes: Uint8Array): boolean {
+  return bytes.byteLength >= 511 && asciiAt(viewOf(bytes), 0, 8) === POISON_COOKIE;
+}
+
 /** The number that the specification gives a type: 2, 3 or 4. */
 export function diskTypeNumber(type: VhdType): number {
   return TYPES[type];
@@ -168,6 +180,15 @@ function wrongField(where: Where, at: number, what: string, expected: string | n
   return malformed('VHD_FOOTER_FIELD', where, { at, what: `footer: ${what}`, expected, found, hint });
 }
 
+function poisoned(where: Where): Error {
+  return malformed('VHD_FOOTER_FIELD', where, {
+    what: `XenServer has disabled this image (cookie ${POISON_COOKIE})`,
+    expected: FOOTER_COOKIE,
+    found: POISON_COOKIE,
+    hint: 'a resize was not finished: let the XenServer that has its journal finish or revert it, then copy the image again',
+  });
+}
+
 function wholeFooter(raw: Uint8Array): Uint8Array {
   if (raw.byteLength >= FOOTER_BYTES) return raw.subarray(0, FOOTER_BYTES);
   const bytes = new Uint8Array(FOOTER_BYTES);
@@ -175,13 +196,14 @@ function wholeFooter(raw: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** tapdisk 0.1 and 1.1 set the hidden flag without a new checksum, so these are tried with the flag as zero too. */
+/** tapdisk 0.1 and 1.1 set the hidden flag without a new checksum, so theirs is tried with the flag as zero too. */
 function checkSum(bytes: Uint8Array, where: Where): void {
   const found = viewOf(bytes).getUint32(CHECKSUM_AT);
   const expected = checksum(bytes, CHECKSUM_AT);
   if (found === expected) return;
   const hidden = bytes[HIDDEN_AT] ?? 0;
-  const tap = asciiAt(viewOf(bytes), 28, 3) === 'tap';
+  const version = viewOf(bytes).getUint32(32);
+  const tap = asciiAt(viewOf(bytes), 28, 3) === 'tap' && (version === 0x00000001 || version === 0x00010001);
   if (tap && hidden !== 0 && found === (expected + hidden) >>> 0) return;
   throw malformed('VHD_FOOTER_CHECKSUM', where, {
     at: CHECKSUM_AT,

@@ -63,7 +63,7 @@ export async function refuseForeign(source: ByteSource): Promise<void> {
   const { path } = source;
   throw new VhdvaultError('DISK_FORMAT_UNSUPPORTED', `${path} is ${foreign.name}, which is not read directly`, {
     hint: `${foreign.cure(path)} (or --format raw, if it really is a raw disk)`,
-    details: { path, found: foreign.name },
+    details: { path, offset: foreign.at, found: foreign.name },
   });
 }
 

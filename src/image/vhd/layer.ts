@@ -1,16 +1,25 @@
-import { VhdvaultError } from '../../base/errors.ts';
+import type { VhdvaultError } from '../../base/errors.ts';
 import type { Finding } from '../../base/finding.ts';
 import { MIB, SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
 import { batBytes, checkBat, parseBat } from './bat.ts';
+import { MOST_ENTRIES } from './block-layout.ts';
 import { type DynamicHeader, HEADER_BYTES, parseDynamicHeader } from './dynamic-header.ts';
 import type { FoundFooter } from './find-footer.ts';
 import { FOOTER_BYTES, type Footer } from './footer.ts';
 import { geometryBytes } from './geometry.ts';
-import { checkLocator, isPathLocator, type ParentLocator, parseLocatorPath } from './parent-locator.ts';
+import {
+  checkLocator,
+  isPathLocator,
+  LOCATOR_BYTES,
+  LOCATORS_AT,
+  type ParentLocator,
+  parseLocatorPath,
+  platformOf,
+} from './parent-locator.ts';
 import { bitmapBytes } from './sector-bitmap.ts';
-import { checkEncryption } from './tap-batmap.ts';
-import { malformed } from './where.ts';
+import { type FoundBatmap, findBatmap } from './tap-batmap.ts';
+import { malformed, type Where } from './where.ts';
 
 /** What an image was found to be. */
 export type ImageFormat = 'vhd-fixed' | 'vhd-dynamic' | 'vhd-differencing' | 'raw' | 'block-device';
@@ -43,12 +52,14 @@ export interface Layer {
   locators: readonly LocatorPath[];
   /** Null: the disk's bytes are the file's. */
   blocks: BlockTable | null;
+  /** XenServer's map of full blocks, which reading does not need. */
+  batmap: FoundBatmap | null;
   findings: readonly Finding[];
 }
 
 /** A file whose bytes are the disk's. */
 export function rawLayer(source: ByteSource, format: 'raw' | 'block-device'): Layer {
-  const plain = { footer: null, header: null, locators: [], blocks: null, findings: [] };
+  const plain = { footer: null, header: null, locators: [], blocks: null, batmap: null, findings: [] };
   return { source, format, size: source.size, ...plain };
 }
 
@@ -67,75 +78,99 @@ export async function openLayer(source: ByteSource, found: FoundFooter): Promise
     header: null,
     locators: [],
     blocks: null,
+    batmap: null,
     findings,
   };
   if (footer.type === 'fixed') return layer;
-  refuseTap01(source.path, footer);
+  refuseTap01(source.path, found);
   const header = await readHeader(source, found);
-  const locators = await readLocators(source, header);
-  await checkEncryption(source, footer, header);
+  // In a dynamic image they are of no use, so they cannot be wrong.
+  const locators = footer.type === 'differencing' ? await readLocators(source, found, header) : [];
   const blocks = await readBlocks(source, found, header);
+  const batmap = await findBatmap(source, { footer, header, blocks, limit: found.limit });
   findings.push(...headerOddities(source.path, header));
-  return { ...layer, header, locators, blocks };
+  return { ...layer, header, locators, blocks, batmap };
 }
 
 async function readHeader(source: ByteSource, found: FoundFooter): Promise<DynamicHeader> {
   const { path } = source;
   const offset = found.footer.dataOffset;
+  const footer = { path, offset: found.offset };
   if (offset === null || offset % SECTOR !== 0) {
+    const what = offset === null ? 'no data offset' : `data offset ${offset} is no multiple of 512`;
     const hint = 'the footer is damaged; copy the image again from where it came';
-    throw malformed('VHD_FOOTER_FIELD', { path, offset: found.limit }, { at: 16, what: `data offset ${offset}`, hint });
+    throw malformed('VHD_FOOTER_FIELD', footer, { at: 16, what, expected: 'n * 512', found: offset ?? -1, hint });
   }
-  if (offset + HEADER_BYTES > source.size)
-    throw truncated(path, 'the dynamic header', offset + HEADER_BYTES, source.size);
+  const end = offset + HEADER_BYTES;
+  if (end > found.limit) throw truncated(footer, 16, { what: 'the dynamic header', end, limit: found.limit });
   const bytes = new Uint8Array(HEADER_BYTES);
   await source.read(offset, bytes);
   return parseDynamicHeader(bytes, { path, offset });
 }
 
-async function readLocators(source: ByteSource, header: DynamicHeader): Promise<LocatorPath[]> {
+async function readLocators(source: ByteSource, found: FoundFooter, header: DynamicHeader): Promise<LocatorPath[]> {
   const paths: LocatorPath[] = [];
   for (const locator of header.locators) {
+    const code = platformOf(locator.code) ?? locator.code;
     if (!isPathLocator(locator)) {
-      paths.push({ code: locator.code, path: null });
+      paths.push({ code, path: null });
       continue;
     }
-    checkLocator(locator, source.size, { path: source.path, offset: locator.dataOffset });
+    const entry = found.footer.dataOffset! + LOCATORS_AT + locator.slot * LOCATOR_BYTES;
+    checkLocator(locator, source.size, { path: source.path, offset: entry });
     const data = new Uint8Array(locator.dataLength);
     await source.read(locator.dataOffset, data);
-    paths.push({ code: locator.code, path: parseLocatorPath(locator.code, data) });
+    paths.push({ code, path: parseLocatorPath(locator.code, data) });
   }
   return paths;
 }
 
 async function readBlocks(source: ByteSource, found: FoundFooter, header: DynamicHeader): Promise<BlockTable> {
   const { path } = source;
-  const { blockSize, tableOffset, maxTableEntries } = header;
+  const { blockSize, tableOffset } = header;
   const { currentSize } = found.footer;
-  const where = { path, offset: tableOffset };
   const needed = Math.ceil(currentSize / blockSize);
-  const hint = 'the header is damaged; copy the image again from where it came';
-  if (maxTableEntries < needed) {
-    const what = `the block table has ${maxTableEntries} entries, the disk ${needed} blocks`;
-    throw malformed('VHD_BAT', where, { what, expected: needed, found: maxTableEntries, hint });
-  }
-  if (maxTableEntries * 4 > source.size) {
-    const what = `the block table claims ${maxTableEntries} entries in a file of ${source.size} bytes`;
-    throw malformed('VHD_BAT', where, { what, expected: needed, found: maxTableEntries, hint });
-  }
-  const end = tableOffset + maxTableEntries * 4;
-  if (end > found.limit) throw truncated(path, 'the block table', end, found.limit);
+  checkTable(path, found, header, needed);
   const bytes = new Uint8Array(needed * 4);
   await source.read(tableOffset, bytes);
   const bat = parseBat(bytes);
   const taken = takenRanges(found.footer, header);
+  const where = { path, offset: tableOffset };
   const stored = checkBat(bat, { where, blockSize, currentSize, limit: found.limit, cut: found.cut, taken });
   return { blockSize, bitmapBytes: bitmapBytes(blockSize), bat, stored };
 }
 
-function takenRanges(footer: Footer, header: DynamicHeader): { start: number; end: number; name: string }[] {
+/** Before memory is taken for the table: whether it is long enough, where a table can be, and of a size that is read. */
+export function checkTable(path: string, found: FoundFooter, header: DynamicHeader, needed: number): void {
+  const { blockSize, tableOffset, maxTableEntries } = header;
+  const start = found.footer.dataOffset!;
+  const where = { path, offset: start };
+  const hint = 'the header is damaged; copy the image again from where it came';
+  if (maxTableEntries < needed) {
+    const what = `the block table has ${maxTableEntries} entries, the disk ${needed} blocks`;
+    throw malformed('VHD_BAT', where, { at: 28, what, expected: needed, found: maxTableEntries, hint });
+  }
+  if (maxTableEntries * 4 > found.limit) {
+    const what = `the block table claims ${maxTableEntries} entries in a file of ${found.limit} bytes`;
+    throw malformed('VHD_BAT', where, { at: 28, what, expected: needed, found: maxTableEntries, hint });
+  }
+  const end = tableOffset + maxTableEntries * 4;
+  if (end > found.limit) throw truncated(where, 16, { what: 'the block table', end, limit: found.limit });
+  if (tableOffset < FOOTER_BYTES || (tableOffset < start + HEADER_BYTES && end > start)) {
+    const what = `the block table at byte ${tableOffset} overlaps a header`;
+    throw malformed('VHD_HEADER_FIELD', where, { at: 16, what, found: tableOffset, hint });
+  }
+  if (needed > MOST_ENTRIES) {
+    const what = `a disk of ${needed} blocks of ${blockSize} bytes needs too much memory to be read`;
+    const convert = 'convert it by another program to blocks of 2 MiB';
+    throw malformed('VHD_TOO_LARGE', where, { at: 28, what, expected: MOST_ENTRIES, found: needed, hint: convert });
+  }
+}
+
+export function takenRanges(footer: Footer, header: DynamicHeader): { start: number; end: number; name: string }[] {
   const at = footer.dataOffset ?? 0;
-  const path = (locator: ParentLocator): boolean => isPathLocator(locator) && locator.dataLength > 0;
+  const path = (locator: ParentLocator): boolean =>
+    footer.type === 'differencing' && isPathLocator(locator) && locator.dataLength > 0;
   return [
     { start: 0, end: FOOTER_BYTES, name: 'the copy of the footer' },
     { start: at, end: at + HEADER_BYTES, name: 'the dynamic header' },
@@ -148,38 +183,54 @@ function takenRanges(footer: Footer, header: DynamicHeader): { start: number; en
   ];
 }
 
-function truncated(path: string, what: string, expected: number, found: number): VhdvaultError {
-  return new VhdvaultError('VHD_TRUNCATED', `${path}: ${what} would end at byte ${expected}, the file at ${found}`, {
+/** The error of a field that points beyond the end of the file, at the field. */
+function truncated(where: Where, at: number, claim: { what: string; end: number; limit: number }): VhdvaultError {
+  return malformed('VHD_TRUNCATED', where, {
+    at,
+    what: `${claim.what} would end at byte ${claim.end}, the file at ${claim.limit}`,
+    expected: claim.end,
+    found: claim.limit,
     hint: 'the file is truncated; copy the image again from where it came',
-    details: { path, offset: found, expected, found },
   });
 }
 
 /** blktap's first version wrote its bitmaps with the bits the other way round; nobody reads them any more. */
-function refuseTap01(path: string, footer: Footer): void {
+function refuseTap01(path: string, { footer, offset }: FoundFooter): void {
   if (!footer.creatorApplication.startsWith('tap') || footer.creatorVersion !== 1) return;
-  throw new VhdvaultError(
+  throw malformed(
     'VHD_FOOTER_FIELD',
-    `${path}: written by tapdisk 0.1, whose sector bitmaps are little-endian`,
+    { path, offset },
     {
+      at: 32,
+      what: 'written by tapdisk 0.1, whose sector bitmaps are little-endian',
+      expected: 0x00010001,
+      found: 1,
       hint: 'open it with a newer XenServer first, which rewrites it',
-      details: { path, offset: 32, found: 1 },
     },
   );
 }
 
-/** qemu takes the size from the geometry unless it knows the creator or the geometry is the greatest. */
-const SIZE_FIELD_CREATORS = ['win ', 'qem2', 'd2v ', 'd2v\0', 'CTXS', 'tap\0'];
+/**
+ * qemu takes the size from the geometry unless it knows the creator or the geometry is the greatest. Disk2vhd is `d2v` and a
+ * NUL, which qemu does not know; it is saved by writing the greatest geometry.
+ */
+const SIZE_FIELD_CREATORS = ['win ', 'qem2', 'd2v ', 'CTXS', 'tap\0'];
+
+/** Whether qemu takes the disk of a footer for larger or smaller than it is. */
+export function hasSizeQuirk({ creatorApplication, geometry, currentSize }: Footer): boolean {
+  const covered = geometryBytes(geometry);
+  const most = geometryBytes({ cylinders: 65535, heads: 16, sectorsPerTrack: 255 });
+  return !SIZE_FIELD_CREATORS.includes(creatorApplication) && covered !== currentSize && covered !== most;
+}
 
 function oddities(path: string, footer: Footer): Finding[] {
   const findings: Finding[] = [];
   const add = (severity: Finding['severity'], code: string, what: string, cure = ''): void => {
     findings.push({ severity, code, what, where: path, cure });
   };
-  const covered = geometryBytes(footer.geometry);
-  const most = geometryBytes({ cylinders: 65535, heads: 16, sectorsPerTrack: 255 });
-  if (!SIZE_FIELD_CREATORS.includes(footer.creatorApplication) && covered !== footer.currentSize && covered !== most) {
+  if (hasSizeQuirk(footer)) {
     const creator = JSON.stringify(footer.creatorApplication);
+    const covered = geometryBytes(footer.geometry);
     const what = `creator ${creator}: the geometry covers ${covered} bytes, the current size is ${footer.currentSize}, which counts`;
     add('info', 'VHD_SIZE_QUIRK', what, 'with qemu-img, use the option force_size_calc=current_size on this image');
   }

@@ -3,17 +3,20 @@
  *
  * offset size field
  *      0    4 platform code: `W2ru` relative, `W2ku` absolute Windows path (UTF-16LE); `MacX` file URL (UTF-8);
- *             `Wi2r`, `Wi2k` deprecated 8-bit paths; `Mac ` alias; 0 = unused
+ *             `Wi2r`, `Wi2k` deprecated 8-bit paths; `Mac ` alias; 0 = unused. VirtualBox has the two of the Mac as
+ *             0x4D163220 and 0x4D163258, which are slips of the pen
  *      4    4 platform data space: sectors by the specification, bytes by everybody (so it is not relied upon)
  *      8    4 platform data length, bytes
  *     12    4 reserved, zero
  *     16    8 platform data offset, bytes from the start of the file
  */
 import { asBuffer } from '../../base/hex.ts';
-import { narrow } from '../../base/units.ts';
+import { narrow, SECTOR } from '../../base/units.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 export const LOCATOR_BYTES = 24;
+/** Of the first of the eight entries in the dynamic header. */
+export const LOCATORS_AT = 576;
 /** Windows paths end at 32767 characters; three bytes each in UTF-8 leave this bound. */
 const MOST_DATA = 131072;
 
@@ -57,39 +60,74 @@ export function encodeLocator(locator: ParentLocator): Uint8Array {
   return bytes;
 }
 
-/** Tells whether the data of a locator is a path that this parser reads. */
+/** The codes of the specification. */
+export type Platform = 'W2ru' | 'W2ku' | 'MacX' | 'Mac ' | 'Wi2r' | 'Wi2k';
+
+const PLATFORMS: Readonly<Record<string, Platform>> = {
+  W2ru: 'W2ru',
+  W2ku: 'W2ku',
+  MacX: 'MacX',
+  'Mac ': 'Mac ',
+  Wi2r: 'Wi2r',
+  Wi2k: 'Wi2k',
+  'M\x162X': 'MacX',
+  'M\x162 ': 'Mac ',
+};
+
+/** What a code stands for, VirtualBox's misspelt ones too; null for one that nobody knows. */
+export function platformOf(code: string): Platform | null {
+  return Object.hasOwn(PLATFORMS, code) ? PLATFORMS[code]! : null;
+}
+
+/** Tells whether the data of a locator is a path that this parser reads: all but the alias of `Mac ` and unknown codes. */
 export function isPathLocator(locator: ParentLocator): boolean {
-  return ['W2ru', 'W2ku', 'MacX', 'Wi2r', 'Wi2k'].includes(locator.code);
+  const platform = platformOf(locator.code);
+  return platform !== null && platform !== 'Mac ';
 }
 
 /**
- * Checks that a locator's data lies inside of a file of `fileSize` bytes and is no longer than a path can be.
+ * The bytes of room that a locator's data space tells: sectors below 512, else bytes, in whole sectors; null where it is
+ * neither. A path that is written in place of another must fit into it.
+ */
+export function locatorRoom({ dataSpace }: Pick<ParentLocator, 'dataSpace'>): number | null {
+  if (dataSpace < SECTOR) return dataSpace * SECTOR;
+  return dataSpace % SECTOR === 0 ? dataSpace : null;
+}
+
+/**
+ * Checks that a locator's data lies inside of a file of `fileSize` bytes and is no longer than a path can be. `where` is that
+ * of the entry.
  * @throws VHD_LOCATOR
  */
 export function checkLocator(locator: ParentLocator, fileSize: number, where: Where): void {
   const { slot, code, dataLength, dataOffset } = locator;
   if (dataLength <= MOST_DATA && dataOffset + dataLength <= fileSize) return;
   throw malformed('VHD_LOCATOR', where, {
+    at: dataLength > MOST_DATA ? 8 : 16,
     what: `parent locator ${slot} (${code}) claims ${dataLength} bytes at ${dataOffset} of a file of ${fileSize}`,
-    expected: Math.min(MOST_DATA, fileSize),
-    found: dataOffset + dataLength,
+    expected: dataLength > MOST_DATA ? MOST_DATA : fileSize,
+    found: dataLength > MOST_DATA ? dataLength : dataOffset + dataLength,
     hint: HINT,
   });
 }
 
 /** The path in a locator's data, without trailing NULs. */
 export function parseLocatorPath(code: string, data: Uint8Array): string {
-  const buffer = asBuffer(data);
-  const text = code.startsWith('W2')
-    ? buffer.subarray(0, data.byteLength & ~1).toString('utf16le')
-    : buffer.toString(code === 'MacX' ? 'utf8' : 'latin1');
+  const whole = encodingOf(code) === 'utf16le' ? data.subarray(0, data.byteLength & ~1) : data;
+  const text = asBuffer(whole).toString(encodingOf(code));
   const end = text.indexOf('\0');
   return end < 0 ? text : text.slice(0, end);
 }
 
 /** The bytes of a path as a locator of `code` stores it. */
 export function encodeLocatorPath(code: string, path: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(path, code.startsWith('W2') ? 'utf16le' : code === 'MacX' ? 'utf8' : 'latin1'));
+  return Uint8Array.from(Buffer.from(path, encodingOf(code)));
+}
+
+function encodingOf(code: string): 'utf16le' | 'utf8' | 'latin1' {
+  const platform = platformOf(code);
+  if (platform === 'W2ru' || platform === 'W2ku') return 'utf16le';
+  return platform === 'MacX' ? 'utf8' : 'latin1';
 }
 
 const HINT = 'the header is damaged; copy the image again from where it came';

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 
 /** Deeper Windows paths are tried by their last folders only. */
 const MOST_PARTS = 12;
+/** Linux takes no longer path. */
+const MOST_LENGTH = 4096;
 
 export interface PathFolders {
   /** The child's: what relative paths start from. */
@@ -27,7 +29,7 @@ export function parentPaths(text: string, { own, allowed }: PathFolders): string
   for (const folder of [...own, ...allowed]) {
     for (let from = 0; from < below.length; from++) paths.push(join(folder, ...below.slice(from)));
   }
-  return [...new Set(paths)];
+  return [...new Set(paths)].filter((path) => path.length <= MOST_LENGTH);
 }
 
 /** The file's name and its folder's in a locator's path, for messages; empty where there is none. */

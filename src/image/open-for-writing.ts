@@ -1,0 +1,140 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { ioError, VhdvaultError } from '../base/errors.ts';
+import { roundUp, SECTOR } from '../base/units.ts';
+import { writeFully } from '../io/write-fully.ts';
+import { lockImage } from './image-lock.ts';
+import { chainDisk, type ImageDisk, type OpenDiskOptions } from './open-disk.ts';
+import { adopt } from './vhd/adopt.ts';
+import { type BitmapCache, bitmapCache, readBitmap } from './vhd/bitmap-cache.ts';
+import { type BlockFile, begin, makeDurable, openBlockFile } from './vhd/block-file.ts';
+import { findFooter } from './vhd/find-footer.ts';
+import { resizeFlat } from './vhd/flat-file.ts';
+import type { Layer } from './vhd/layer.ts';
+import type { NamedParent } from './vhd/name-parent.ts';
+import { closeLayers, openChain } from './vhd/open-chain.ts';
+import { locate, ZERO } from './vhd/pieces.ts';
+import { growBlocks, shrinkBlocks } from './vhd/resize-blocks.ts';
+import { cutBehind } from './vhd/switch-header.ts';
+import { syncBlocks, writeBlocks } from './vhd/write-blocks.ts';
+
+/** An image that is open for writing, with all that can be done to it. One thing at a time; closing it syncs. */
+export interface ImageFile {
+  /** The image first, then its parents. */
+  readonly layers: readonly Layer[];
+  readonly disk: ImageDisk;
+  /** Whole sectors. */
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  sync(): Promise<void>;
+  /** Larger, by zeros; or smaller, whatever is cut off. `disk` is not to be used after it. */
+  resize(size: number): Promise<void>;
+  /** Only of a differencing image: gives it another parent. */
+  adopt(parentUniqueId: Uint8Array, parent: NamedParent): Promise<void>;
+  /** Finishes what somebody was interrupted in who had changed the header or the footer. */
+  settle(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** @throws what `openDisk` throws; IMAGE_LOCKED, TARGET_UNUSABLE for a block device, NO_PERMISSION */
+export async function openForWriting(path: string, options: OpenDiskOptions): Promise<ImageFile> {
+  await using opened = new AsyncDisposableStack();
+  opened.use(await lockImage(path));
+  const { layers, broken } = await openChain(path, options);
+  opened.defer(() => closeLayers(layers));
+  if (broken) throw broken;
+  const [image] = layers as [Layer];
+  if (image.format === 'block-device') {
+    const hint = 'name an image file';
+    throw new VhdvaultError('TARGET_UNUSABLE', `${path} is a block device`, { hint, details: { path } });
+  }
+  const handle = await open(image.source.path, 'r+').catch((error: unknown) => {
+    throw ioError(error, 'opening for writing', path);
+  });
+  opened.defer(() => handle.close());
+  const file = image.blocks ? blockImage(layers, await openBlockFile(image, handle)) : await flatImage(layers, handle);
+  const all = opened.move();
+  return {
+    ...file,
+    [Symbol.asyncDispose]: async () => {
+      if (all.disposed) return;
+      await using _ = all;
+      await file.close();
+    },
+  };
+}
+
+type OpenedFile = Omit<ImageFile, typeof Symbol.asyncDispose> & { close: () => Promise<void> };
+
+function blockImage(layers: readonly Layer[], file: BlockFile): OpenedFile {
+  const [image] = layers as [Layer];
+  const opened = file.limit;
+  return {
+    layers,
+    disk: chainDisk(layers, freshBitmaps(layers, file)),
+    write: (offset, bytes) => writeBlocks(file, offset, bytes),
+    sync: () => syncBlocks(file),
+    resize: async (size) => {
+      await syncBlocks(file);
+      if (size > file.footer.currentSize) await growBlocks(file, size, await covered(layers, size));
+      else await shrinkBlocks(file, size);
+      image.size = size;
+    },
+    adopt: async (parentUniqueId, parent) => {
+      await syncBlocks(file);
+      await adopt(file, parentUniqueId, parent);
+    },
+    settle: async () => {
+      if (file.begun) return;
+      await begin(file);
+      await cutBehind(file, roundUp(file.end, SECTOR));
+    },
+    close: async () => {
+      await syncBlocks(file);
+      // A write failed after it had made room.
+      const limit = Math.max(opened, roundUp(file.end, SECTOR));
+      if (file.limit > limit) await cutBehind(file, limit).catch(() => {});
+    },
+  };
+}
+
+/** Of the image itself, whose bitmaps change, none are kept but those that are not written yet. */
+function freshBitmaps(layers: readonly Layer[], file: BlockFile): BitmapCache {
+  const kept = bitmapCache(layers);
+  return {
+    get: (level, block) => (level === 0 ? file.bitmaps.get(block) : kept.get(level, block)),
+    load: (level, block) => (level === 0 ? readBitmap(layers[0]!, block) : kept.load(level, block)),
+  };
+}
+
+/** The ranges from the end of the image on where its parent stores something. */
+async function covered(layers: readonly Layer[], size: number): Promise<{ offset: number; length: number }[]> {
+  const [image, parent] = layers;
+  if (image!.format !== 'vhd-differencing' || !parent || parent.size <= image!.size) return [];
+  const parents = layers.slice(1);
+  const end = Math.min(size, parent.size);
+  const pieces = await locate({ layers: parents, bitmaps: bitmapCache(parents) }, image!.size, end);
+  return pieces.filter(({ layer }) => layer !== ZERO);
+}
+
+async function flatImage(layers: readonly Layer[], handle: FileHandle): Promise<OpenedFile> {
+  const [image] = layers as [Layer];
+  const { path } = image.source;
+  const limit = image.footer ? (await findFooter(image.source))!.limit : image.source.size;
+  const file = { handle, path, size: image.size, footer: image.footer, limit };
+  const sync = (): Promise<void> => makeDurable(file);
+  return {
+    layers,
+    disk: chainDisk(layers),
+    write: (offset, bytes) => writeFully(handle, path, offset, bytes),
+    sync,
+    resize: async (size) => {
+      await sync();
+      await resizeFlat(file, size);
+      image.size = size;
+    },
+    settle: async () => {
+      if (file.footer && file.limit > file.size) await resizeFlat(file, file.size);
+    },
+    adopt: () => Promise.reject(new VhdvaultError('BUG', `${path} has no parent to replace`)),
+    close: sync,
+  };
+}

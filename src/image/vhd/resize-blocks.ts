@@ -1,0 +1,152 @@
+import { ioError } from '../../base/errors.ts';
+import { roundUp, SECTOR } from '../../base/units.ts';
+import { batBytes, encodeBat, UNALLOCATED } from './bat.ts';
+import {
+  type BlockFile,
+  blockBytes,
+  CREATOR,
+  clear,
+  extend,
+  makeDurable,
+  nextUsed,
+  put,
+  putZeros,
+  usedEnd,
+} from './block-file.ts';
+import { layoutBlocks } from './block-layout.ts';
+import type { Footer } from './footer.ts';
+import { geometryOf } from './geometry.ts';
+import { hasSector, setSector } from './sector-bitmap.ts';
+import { switchHeader } from './switch-header.ts';
+import { allocate, putBitmap, readBitmap, writeZeros } from './write-blocks.ts';
+
+/**
+ * Makes the disk larger. What is new reads as zeros: `covered` are the ranges of it where a parent has something, which must
+ * not show through.
+ * @throws VHD_TOO_LARGE, NO_SPACE, IO
+ */
+export async function growBlocks(
+  file: BlockFile,
+  size: number,
+  covered: readonly { offset: number; length: number }[],
+): Promise<void> {
+  const { blocks } = file;
+  const before = { ...blocks, bat: blocks.bat.slice() };
+  try {
+    await grow(file, size, covered);
+  } catch (error) {
+    // What the table in the file does not say is forgotten.
+    if (file.footer.currentSize !== size) Object.assign(blocks, before);
+    file.end = usedEnd(file);
+    throw error;
+  } finally {
+    file.entries.clear();
+    file.bitmaps.clear();
+  }
+}
+
+async function grow(
+  file: BlockFile,
+  size: number,
+  covered: readonly { offset: number; length: number }[],
+): Promise<void> {
+  const { blocks, header } = file;
+  // Checks the limits, of the table too.
+  const { entries } = layoutBlocks(size, blocks.blockSize, 0);
+  await clearTail(file, file.footer.currentSize);
+  enlargeTable(file, entries);
+  for (const { offset, length } of covered) await writeZeros(file, offset, length);
+  // Nobody sees these bits yet: they are of sectors behind the end of the disk.
+  for (const [block, bitmap] of file.bitmaps) await putBitmap(file, block, bitmap);
+  const old = { start: header.tableOffset, end: header.tableOffset + batBytes(header.maxTableEntries) };
+  await makeDurable(file);
+  const tableOffset = await putTable(file);
+  await makeDurable(file);
+  await switchHeader(file, { ...header, tableOffset, maxTableEntries: entries }, resized(file.footer, size));
+  if (tableOffset !== old.start) await clear(file, old);
+}
+
+function enlargeTable(file: BlockFile, entries: number): void {
+  const bat = new Uint32Array(entries).fill(UNALLOCATED);
+  bat.set(file.blocks.bat);
+  const full = new Uint8Array(Math.ceil(entries / 8));
+  full.set(file.full);
+  file.blocks.bat = bat;
+  file.full = full;
+}
+
+/** Makes the disk smaller; what lies behind is gone. @throws NO_SPACE, IO */
+export async function shrinkBlocks(file: BlockFile, size: number): Promise<void> {
+  const { blocks } = file;
+  const entries = file.header.maxTableEntries;
+  const bat = blocks.bat.slice(0, Math.ceil(size / blocks.blockSize));
+  blocks.bat = bat;
+  blocks.stored = bat.reduce((sum, entry) => sum + (entry === UNALLOCATED ? 0 : 1), 0);
+  await switchHeader(file, { ...file.header, maxTableEntries: bat.length }, resized(file.footer, size));
+  await forgetEntries(file, entries);
+  if (file.layered) await forgetTail(file, size);
+  await makeDurable(file);
+}
+
+/** The entries behind the new end of the table, of which there were `before`: as padding, then as nothing. */
+async function forgetEntries(file: BlockFile, before: number): Promise<void> {
+  const { tableOffset, maxTableEntries } = file.header;
+  const padded = batBytes(maxTableEntries);
+  await put(file, tableOffset + maxTableEntries * 4, new Uint8Array(padded - maxTableEntries * 4).fill(0xff));
+  await clear(file, { start: tableOffset + padded, end: tableOffset + batBytes(before) });
+}
+
+/** The bits of sectors behind the end of the disk, which would count again if it were made larger by others. */
+async function forgetTail(file: BlockFile, size: number): Promise<void> {
+  const { bat, blockSize } = file.blocks;
+  const last = bat.length - 1;
+  const sectors = (size - last * blockSize) / SECTOR;
+  if (bat[last] === UNALLOCATED || sectors === blockSize / SECTOR) return;
+  const bitmap = await readBitmap(file, last);
+  const kept = new Uint8Array(bitmap.byteLength);
+  for (let sector = 0; sector < sectors; sector++) if (hasSector(bitmap, sector)) setSector(kept, sector);
+  await putBitmap(file, last, kept);
+}
+
+export function resized(footer: Footer, size: number): Footer {
+  return { ...footer, ...CREATOR, currentSize: size, geometry: geometryOf(size) };
+}
+
+/** What the last block stores behind the end of the disk becomes zeros; nobody reads it yet. */
+async function clearTail(file: BlockFile, size: number): Promise<void> {
+  const { bat, blockSize, bitmapBytes } = file.blocks;
+  const last = bat.length - 1;
+  const within = size - last * blockSize;
+  if (bat[last] === UNALLOCATED || within === blockSize) return;
+  const start = bat[last]! * SECTOR;
+  // The file may store no more of it than the disk has, and something else right behind.
+  if (nextUsed(file, start + SECTOR) < start + blockBytes(file)) await relocate(file, last, within);
+  else await extend(file, start + blockBytes(file));
+  await putZeros(file, bat[last]! * SECTOR + bitmapBytes + within, blockSize - within);
+}
+
+async function relocate(file: BlockFile, block: number, length: number): Promise<void> {
+  const { bat, bitmapBytes } = file.blocks;
+  const old = bat[block]! * SECTOR;
+  const bytes = new Uint8Array(bitmapBytes + length);
+  await file.handle.read(bytes, 0, bytes.byteLength, old).catch((error: unknown) => {
+    throw ioError(error, `reading at byte ${old} of`, file.path);
+  });
+  bat[block] = UNALLOCATED;
+  file.blocks.stored--;
+  await allocate(file, block);
+  if (file.layered) file.bitmaps.set(block, bytes.slice(0, bitmapBytes));
+  await put(file, bat[block]! * SECTOR + bitmapBytes, bytes.subarray(bitmapBytes));
+}
+
+/** Writes the whole table: in place where there is room behind it, else behind everything. Entries that are in use stay the same. */
+async function putTable(file: BlockFile): Promise<number> {
+  const bytes = encodeBat(file.blocks.bat);
+  const { tableOffset } = file.header;
+  const fits = nextUsed(file, tableOffset + SECTOR) >= tableOffset + bytes.byteLength;
+  const offset = fits ? tableOffset : roundUp(file.end, SECTOR);
+  file.end = Math.max(file.end, offset + bytes.byteLength);
+  await extend(file, file.end);
+  await put(file, offset, bytes);
+  return offset;
+}

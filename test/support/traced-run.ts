@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ImageAction } from './image-action.ts';
+
+/** A system call that changes files. */
+export interface Call {
+  name: string;
+  /** The first of its name is 1. */
+  nth: number;
+  /** As strace prints it. */
+  text: string;
+}
+
+export interface TracedEnd {
+  killed: boolean;
+  exitCode: number | null;
+  stderr: string;
+}
+
+const SCRIPT = join(import.meta.dirname, 'image-action.ts');
+/** To strip and compile our modules takes longer than what they do. Filled by the first run of all, which is not traced. */
+const CACHE = join(tmpdir(), 'vhdvault-compiled');
+const CALLS = [
+  ...['pwrite64', 'pwritev', 'pwritev2', 'ftruncate', 'truncate', 'fallocate', 'copy_file_range', 'sendfile'],
+  ...['fsync', 'fdatasync', 'sync_file_range', 'rename', 'renameat', 'renameat2', 'link', 'linkat', 'symlink'],
+  ...['unlink', 'unlinkat', 'mkdir', 'mkdirat'],
+];
+
+/**
+ * Runs an action and tells all its calls that change files under `folder`, in order. The program's file work is all on one
+ * thread, so that the n-th call of a name is the same one in every run.
+ * @throws when something is written by `write`, which cannot be told from the runtime's own
+ */
+export async function recordCalls(
+  action: ImageAction,
+  folder: string,
+  details: readonly string[] = [],
+): Promise<Call[]> {
+  const log = `${folder}.strace`;
+  const names = [...CALLS, 'write', 'writev'].join();
+  const ended = await traced(action, ['-y', ...details, '-o', log, '-e', `trace=${names}`]);
+  const text = await readFile(log, 'utf8');
+  await rm(log);
+  if (ended.exitCode !== 0) throw new Error(`the action itself fails: ${ended.stderr}`);
+  const counts = new Map<string, number>();
+  const threads = new Set<string>();
+  const calls: Call[] = [];
+  for (const line of text.split('\n')) {
+    const [, thread, name] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
+    if (!thread || !name || !line.includes(folder) || (name.startsWith('write') && !isSeen(line))) continue;
+    if (name.startsWith('write')) throw new Error(`written without a position: ${line}`);
+    const nth = (counts.get(name) ?? 0) + 1;
+    counts.set(name, nth);
+    threads.add(thread);
+    calls.push({ name, nth, text: line.slice(line.indexOf(name)) });
+  }
+  if (threads.size > 1) throw new Error(`${threads.size} threads change files, so calls cannot be counted`);
+  return calls;
+}
+
+/** Nobody reads parts that have no other name yet, so what is in them when they are left does not matter. */
+function isSeen(line: string): boolean {
+  return !/^[^<]*<[^>]*\.part>/.test(line);
+}
+
+/** Runs an action and kills it when it begins a call, or lets that call fail. */
+export async function runUntil(action: ImageAction, { name, nth }: Call, fault: 'KILL' | 'ENOSPC'): Promise<TracedEnd> {
+  const what = fault === 'KILL' ? 'signal=KILL' : `error=${fault}`;
+  return await traced(action, ['-o', '/dev/null', '-e', `trace=${name}`, '-e', `inject=${name}:${what}:when=${nth}`]);
+}
+
+async function traced(action: ImageAction, options: readonly string[]): Promise<TracedEnd> {
+  const program = [process.execPath, SCRIPT, JSON.stringify(action)];
+  const child = spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '', NODE_COMPILE_CACHE: CACHE },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [exitCode, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (...end) => resolve(end));
+  });
+  return { killed: signal === 'SIGKILL' || exitCode === 137, exitCode, stderr };
+}
