@@ -5,14 +5,15 @@ import { ioError, VhdvaultError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { KIB, MIB } from '../base/units.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
-import { lockTarget } from './image-lock.ts';
+import { lockImage, lockTarget } from './image-lock.ts';
 import { DEFAULT_BLOCK_SIZE, type ImagePlan, type PlanParent, planImage } from './image-plan.ts';
 import { createPlannedImage } from './image-writer.ts';
+import { isThere } from './merge-journal.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
 import { checkTarget } from './target.ts';
 import { type LocatorCode, parentNames } from './vhd/name-parent.ts';
 import { isVhdName } from './vhd/recognise.ts';
-import { parseUniqueId } from './vhd/unique-id.ts';
+import { isNullId, parseUniqueId } from './vhd/unique-id.ts';
 import { openWritable, type WritableDisk } from './writable-disk.ts';
 
 export type { LocatorCode } from './vhd/name-parent.ts';
@@ -61,6 +62,8 @@ export async function createImage(path: string, options: CreateImageOptions): Pr
   const part = partPath(path);
   await discard(part);
   await checkTarget(path, { force, sources: parent ? await parent.generation() : [] });
+  // Whoever is writing to what is replaced would write on, into nothing.
+  await using _old = (await isThere(path)) ? await lockImage(path) : null;
   const plan = await planFor(path, options, parent);
   const parentRoots = [...(options.parentRoots ?? [])];
   if (options.parent !== undefined) parentRoots.push(dirname(await realpath(options.parent)));
@@ -136,6 +139,10 @@ async function planFor(path: string, options: CreateImageOptions, parent: ImageD
     windowsPath: options.windowsParentPath,
   });
   const id = parent!.facts.uniqueId;
+  if (id !== null && isNullId(parseUniqueId(id))) {
+    const hint = 'convert the parent to a new image, which gets one';
+    throw new VhdvaultError('USAGE', `${options.parent} has no unique id, so no child can name it`, { hint });
+  }
   if (id === null && !isVhdName(path)) {
     const hint = 'give the new image a name that ends in .vhd';
     throw new VhdvaultError('USAGE', `${path}: a child of a raw disk is opened only when it is named .vhd`, { hint });

@@ -147,10 +147,15 @@ async function refuseOthers(
   const images = [parent, link].map((image) => ({ path: pathOf(image), uniqueId: image.footer?.uniqueId ?? null }));
   const [children] = await findChildrenOfAll(images, folders, signal ? { signal } : {});
   const others: string[] = [];
+  let isFinished = false;
   for (const child of children!) {
-    if (await isMerged(child.path, path)) await mergeLink(child.path, { folders });
-    else others.push(child.path);
+    if (await isMerged(child.path, path)) {
+      await mergeLink(child.path, { folders });
+      isFinished = true;
+    } else others.push(child.path);
   }
+  // Its children are the parent's now.
+  if (isFinished) return await refuseOthers(link, parent, folders, signal);
   if (others.length === 0) return;
   const what = `${path} has other children: ${others.join(', ')}`;
   throw new VhdvaultError('VHD_HAS_CHILDREN', what, {

@@ -1,5 +1,5 @@
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
 import { discard } from '../io/atomic-file.ts';
 import { syncFolder } from '../io/folder.ts';
@@ -7,29 +7,35 @@ import { writeFully } from '../io/write-fully.ts';
 
 /*
  * While a merge is in its last steps, a file beside the child says so: NAME.merging. Its being there means that all of the
- * child is durable in its parent, as long as the child is what `stamp` says. What is left to do: give the child's children the
- * new parent, remove the child, remove this file.
+ * child is durable in its parent, as long as both are what their stamps say: not if one was written to since, or put back from
+ * a backup. What is left to do: give the child's children the new parent, remove the child, remove this file.
  */
 export interface MergeJournal {
-  /** The path of the image that has it all now. */
+  /** The path of the image that has it all now; in the file, from the child's folder on, so that both can be moved. */
   parent: string;
   /** What that is. */
   format: 'vhd' | 'raw';
   /** Of the child, when it was read. */
   stamp: string;
+  /** Of the parent, when it had it all. */
+  parentStamp: string;
 }
 
 export const ENDING = '.merging';
 
-export async function writeJournal(child: string, journal: MergeJournal): Promise<void> {
+export async function writeJournal(child: string, journal: Omit<MergeJournal, 'parentStamp'>): Promise<void> {
   const path = child + ENDING;
+  const parent = relative(dirname(child), journal.parent);
+  // Their times too, which making data durable leaves out: after a power cut the stamps must still be true.
+  for (const image of [child, journal.parent]) await syncTimes(image);
+  const told = { schema: 1, ...journal, parent, parentStamp: await stampOf(journal.parent) };
   const handle = await open(path, 'w').catch((error: unknown) => {
     throw ioError(error, 'creating', path);
   });
   try {
     await using _ = handle;
     // In place: half a journal is none, and a file of another name would be left by who is killed here.
-    await writeFully(handle, path, 0, Buffer.from(`${JSON.stringify({ schema: 1, ...journal })}\n`));
+    await writeFully(handle, path, 0, Buffer.from(`${JSON.stringify(told)}\n`));
     await handle.sync().catch((error: unknown) => {
       throw ioError(error, 'syncing', path);
     });
@@ -40,6 +46,16 @@ export async function writeJournal(child: string, journal: MergeJournal): Promis
   }
 }
 
+/** For reading: the child may be removed by who must not write to it. */
+async function syncTimes(path: string): Promise<void> {
+  await using handle = await open(path, 'r').catch((error: unknown) => {
+    throw ioError(error, 'opening', path);
+  });
+  await handle.sync().catch((error: unknown) => {
+    throw ioError(error, 'syncing', path);
+  });
+}
+
 /** Null where there is none, or none that anybody can read: then the merge begins again, which hurts nothing. */
 export async function readJournal(child: string): Promise<MergeJournal | null> {
   const text = await readFile(child + ENDING, 'utf8').catch((error: unknown) => {
@@ -47,18 +63,19 @@ export async function readJournal(child: string): Promise<MergeJournal | null> {
     throw ioError(error, 'reading', child + ENDING);
   });
   try {
-    const { parent, format, stamp } = JSON.parse(text) as Partial<MergeJournal>;
+    const { parent, format, stamp, parentStamp = '' } = JSON.parse(text) as Partial<MergeJournal>;
     if (typeof parent !== 'string' || typeof stamp !== 'string') return null;
-    return { parent, format: format === 'raw' ? 'raw' : 'vhd', stamp };
+    return { parent: resolve(dirname(child), parent), format: format === 'raw' ? 'raw' : 'vhd', stamp, parentStamp };
   } catch {
     return null;
   }
 }
 
-/** Tells whether all of the child is in its parent, and it was not written to since. */
+/** Tells whether all of the child is in its parent, and neither was written to since. */
 export async function isMerged(child: string, parent: string): Promise<boolean> {
   const journal = await readJournal(child);
-  return journal?.parent === parent && journal.stamp === (await stampOf(child));
+  if (journal?.parent !== parent || journal.stamp !== (await stampOf(child))) return false;
+  return journal.parentStamp === (await stampOf(parent));
 }
 
 /** Changes when the file is written to or replaced; not when the machine is started again. */

@@ -1,22 +1,19 @@
 import { rm } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import { type Cancellable, throwIfAborted } from '../base/abort.ts';
+import { dirname } from 'node:path';
+import { throwIfAborted } from '../base/abort.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import { syncFolder } from '../io/folder.ts';
-import { findChildren } from './find-children.ts';
 import { lockImage } from './image-lock.ts';
+import { adoptHeir, type HeirOptions, openHeirs, settleAdopted } from './merge-heirs.ts';
 import { dropJournal, isMerged, stampOf, writeJournal } from './merge-journal.ts';
-import { type ImageFile, openForWriting } from './open-for-writing.ts';
+import { openForWriting } from './open-for-writing.ts';
 import { bitmapCache } from './vhd/bitmap-cache.ts';
 import type { Layer } from './vhd/layer.ts';
-import { parentNames, siblingPath } from './vhd/name-parent.ts';
 import { closeLayers, openChain } from './vhd/open-chain.ts';
-import { locate, type Piece } from './vhd/pieces.ts';
+import { locateInSteps, type Piece } from './vhd/pieces.ts';
 
-export interface LinkOptions extends Cancellable {
-  /** Where parents and children are looked for. */
-  folders: readonly string[];
+export interface LinkOptions extends HeirOptions {
   /** What the child is; see `openDisk`. */
   format?: 'vhd' | 'raw';
   /** Told how many bytes of this link are copied. */
@@ -39,6 +36,8 @@ export interface MergedLink {
  */
 export async function mergeLink(path: string, options: LinkOptions): Promise<MergedLink> {
   await using opened = new AsyncDisposableStack();
+  // Before it is read: another merge may just be writing to it.
+  opened.use(await lockImage(path));
   const { layers, broken } = await openChain(path, {
     parentRoots: options.folders,
     ...(options.format && { format: options.format }),
@@ -46,45 +45,22 @@ export async function mergeLink(path: string, options: LinkOptions): Promise<Mer
   opened.defer(() => closeLayers(layers));
   if (broken) throw broken;
   const [child, parent] = layers as [Layer, Layer];
-  opened.use(await lockImage(path));
+  if (!parent) throw changed(path);
   const stamp = await stampOf(path);
   const isCopied = await isMerged(path, parent.source.path);
   if (isCopied) await settleAdopted(child, parent, options);
-  const heirs = await openHeirs(child, options);
+  const heirs = await openHeirs(child, parent, options);
   for (const heir of heirs) opened.use(heir);
   const bytes = isCopied ? 0 : await copyChild(layers, options);
   if ((await stampOf(path)) !== stamp) throw changed(path);
   if (!isCopied) await writeJournal(path, { parent: parent.source.path, format: formatOf(parent), stamp });
-  for (const heir of heirs) await adoptHeir(heir, child, parent);
+  for (const heir of heirs) await adoptHeir(heir);
   await rm(path).catch((error: unknown) => {
     throw ioError(error, 'removing', path);
   });
   await syncFolder(dirname(path));
   await dropJournal(path);
-  return { parent, adopted: heirs.map((heir) => heir.layers[0]!.source.path), bytes };
-}
-
-/** The first run may have been interrupted while it gave one of them its new parent. */
-async function settleAdopted(child: Layer, parent: Layer, { folders, signal }: LinkOptions): Promise<void> {
-  const image = { path: parent.source.path, uniqueId: parent.footer?.uniqueId ?? null };
-  for (const { path } of await findChildren(image, folders, signal ? { signal } : {})) {
-    if (path === child.source.path) continue;
-    await using heir = await openForWriting(path, { parentRoots: folders });
-    await heir.settle();
-  }
-}
-
-/** Opened before anything is done, so that one which cannot be written to is met in time. */
-async function openHeirs(child: Layer, { folders, signal }: LinkOptions): Promise<ImageFile[]> {
-  const self = { path: child.source.path, uniqueId: child.footer!.uniqueId };
-  const children = await findChildren(self, folders, signal ? { signal } : {});
-  const heirs: ImageFile[] = [];
-  await using opened = new AsyncDisposableStack();
-  for (const { path } of children) {
-    heirs.push(opened.use(await openForWriting(path, { parentRoots: folders })));
-  }
-  opened.move();
-  return heirs;
+  return { parent, adopted: heirs.map(({ file }) => file.layers[0]!.source.path), bytes };
 }
 
 async function copyChild(layers: readonly Layer[], { folders, signal, onBytes }: LinkOptions): Promise<number> {
@@ -116,29 +92,14 @@ export function formatOf({ format }: Layer): 'vhd' | 'raw' {
 }
 
 const CHUNK: number = 2 * MIB;
-const WINDOW: number = 512 * MIB;
 
 /** The ranges of the disk that the image itself stores. */
 export async function* ownPieces(layers: readonly Layer[]): AsyncGenerator<Piece> {
   const chain = { layers, bitmaps: bitmapCache(layers) };
   const { size } = layers[0]!;
-  for (let at = 0; at < size; at += WINDOW) {
-    for (const piece of await locate(chain, at, Math.min(size, at + WINDOW))) if (piece.layer === 0) yield piece;
+  for await (const pieces of locateInSteps(chain, 0, size)) {
+    for (const piece of pieces) if (piece.layer === 0) yield piece;
   }
-}
-
-async function adoptHeir(heir: ImageFile, child: Layer, parent: Layer): Promise<void> {
-  const [image] = heir.layers as [Layer];
-  const from = child.source.path;
-  const to = parent.source.path;
-  const old = image.locators.find(({ code }) => code === 'W2ku')?.path;
-  const names = await parentNames({
-    child: image.source.path,
-    parent: to,
-    codes: ['W2ru', 'W2ku', 'MacX'],
-    windowsPath: dirname(from) === dirname(to) ? siblingPath(old, basename(to)) : undefined,
-  });
-  await heir.adopt(parent.footer?.uniqueId ?? new Uint8Array(16), names);
 }
 
 function changed(path: string): VhdvaultError {

@@ -1,13 +1,12 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
-import { MIB } from '../base/units.ts';
 import type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
 import { type BitmapCache, bitmapCache } from './vhd/bitmap-cache.ts';
 import { factsOf, type ImageFacts } from './vhd/facts.ts';
 import { generationOf } from './vhd/generation.ts';
 import type { Layer } from './vhd/layer.ts';
 import { type ChainOptions, closeLayers, openChain } from './vhd/open-chain.ts';
-import { type Chain, locate, type Piece, ZERO } from './vhd/pieces.ts';
+import { type Chain, locate, locateInSteps, type Piece, ZERO } from './vhd/pieces.ts';
 import { readPieces } from './vhd/read-pieces.ts';
 
 /** A disk in a file or block device, with its ancestors if it has any. */
@@ -72,9 +71,6 @@ export function chainDisk(layers: readonly Layer[], bitmaps: BitmapCache = bitma
   };
 }
 
-/** So much of the disk is looked at in one step: what is asked for lazily is computed lazily. */
-const WINDOW = 512 * MIB;
-
 async function* extentsOf(
   chain: Chain,
   offset: number,
@@ -83,9 +79,8 @@ async function* extentsOf(
 ): AsyncGenerator<Extent> {
   checkRange(chain.layers[0]!, offset, length);
   let open: Extent | undefined;
-  for (let at = offset; at < offset + length; at += WINDOW) {
-    throwIfAborted(signal);
-    for (const piece of await locate(chain, at, Math.min(offset + length, at + WINDOW))) {
+  for await (const pieces of locateInSteps(chain, offset, offset + length, signal)) {
+    for (const piece of pieces) {
       const kind = kindOf(piece);
       if (open?.kind === kind) open.length += piece.length;
       else {

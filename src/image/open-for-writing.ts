@@ -50,7 +50,9 @@ export async function openForWriting(path: string, options: OpenDiskOptions): Pr
     throw ioError(error, 'opening for writing', path);
   });
   opened.defer(() => handle.close());
-  const file = image.blocks ? blockImage(layers, await openBlockFile(image, handle)) : await flatImage(layers, handle);
+  const file = once(
+    image.blocks ? blockImage(layers, await openBlockFile(image, handle)) : await flatImage(layers, handle),
+  );
   const all = opened.move();
   return {
     ...file,
@@ -63,6 +65,32 @@ export async function openForWriting(path: string, options: OpenDiskOptions): Pr
 }
 
 type OpenedFile = Omit<ImageFile, typeof Symbol.asyncDispose> & { close: () => Promise<void> };
+
+/** After an error that was told, closing tells no other one: it would stand before the first. */
+function once(file: OpenedFile): OpenedFile {
+  let isTold = false;
+  let isUsed = false;
+  const told = async (work: Promise<void>): Promise<void> => {
+    isUsed = true;
+    isTold = true;
+    await work;
+    isTold = false;
+  };
+  return {
+    ...file,
+    write: (offset, bytes) => told(file.write(offset, bytes)),
+    sync: () => told(file.sync()),
+    resize: (size) => told(file.resize(size)),
+    adopt: (parentUniqueId, parent) => told(file.adopt(parentUniqueId, parent)),
+    settle: () => told(file.settle()),
+    close: async () => {
+      if (!isUsed) return;
+      await file.close().catch((error: unknown) => {
+        if (!isTold) throw error;
+      });
+    },
+  };
+}
 
 function blockImage(layers: readonly Layer[], file: BlockFile): OpenedFile {
   const [image] = layers as [Layer];
@@ -88,10 +116,12 @@ function blockImage(layers: readonly Layer[], file: BlockFile): OpenedFile {
       await cutBehind(file, roundUp(file.end, SECTOR));
     },
     close: async () => {
+      // Whoever synced was told.
+      if (file.failed) return;
       await syncBlocks(file);
       // A write failed after it had made room.
       const limit = Math.max(opened, roundUp(file.end, SECTOR));
-      if (file.limit > limit) await cutBehind(file, limit).catch(() => {});
+      if (file.begun && file.limit > limit) await cutBehind(file, limit).catch(() => {});
     },
   };
 }
@@ -119,7 +149,7 @@ async function flatImage(layers: readonly Layer[], handle: FileHandle): Promise<
   const [image] = layers as [Layer];
   const { path } = image.source;
   const limit = image.footer ? (await findFooter(image.source))!.limit : image.source.size;
-  const file = { handle, path, size: image.size, footer: image.footer, limit };
+  const file = { handle, path, size: image.size, footer: image.footer, limit, failed: false };
   const sync = (): Promise<void> => makeDurable(file);
   return {
     layers,
@@ -135,6 +165,8 @@ async function flatImage(layers: readonly Layer[], handle: FileHandle): Promise<
       if (file.footer && file.limit > file.size) await resizeFlat(file, file.size);
     },
     adopt: () => Promise.reject(new VhdvaultError('BUG', `${path} has no parent to replace`)),
-    close: sync,
+    close: async () => {
+      if (!file.failed) await sync();
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../base/errors.ts';
@@ -10,9 +11,11 @@ import { syncFolder } from './folder.ts';
  * always the same one, for those who have locked the target.
  */
 export function partPath(target: string, random?: Random): string {
+  const whole = basename(target);
   // File names end at 255 bytes: a long one is cut, so that the part always fits where the target does.
-  const name = Buffer.from(basename(target)).subarray(0, 200).toString('utf8').replace(/�+$/, '');
-  return join(dirname(target), `.${name}.${random ? `${toHex(random.bytes(6))}.` : ''}part`);
+  const name = Buffer.from(whole).subarray(0, 200).toString('utf8').replace(/�+$/, '');
+  const own = random?.bytes(6) ?? createHash('sha256').update(whole).digest().subarray(0, 6);
+  return join(dirname(target), `.${name}.${toHex(own)}.part`);
 }
 
 /**

@@ -14,7 +14,7 @@ export interface Campaign {
   outcomes: Map<string, number>;
   /** Of inputs that broke a law: their numbers, and what they broke. */
   failures: { n: number; troubles: string[]; kept: string }[];
-  /** Of one input, in seconds of CPU, with what the others took beside it. */
+  /** The longest that one step with one input took, in seconds of CPU, with what the others took beside it. */
   slowest: { n: number; cpu: number };
   seconds: number;
   /** How far the memory of this process grew above what it had with the seeds in memory; bytes. */
@@ -32,7 +32,7 @@ export interface CampaignOptions {
   onProgress?: (done: number, campaign: Campaign) => void;
 }
 
-/** No input may take longer, in seconds of CPU. */
+/** To open, describe, check, repair or write to one input may not take longer, in seconds of CPU. */
 export const MOST_CPU = 1;
 const MOST_FAILURES = 50;
 
@@ -74,7 +74,7 @@ async function examineOne(
   const input = makeInput(seeds, seed, n);
   const depth = !quick || n % 10 === 0 ? 'repair' : n % 2 === 0 ? 'check' : 'open';
   const { outcome, deeds, troubles, cpu } = await examine(place, input, drawOf(seed + 1, n), depth);
-  if (cpu > MOST_CPU) troubles.push(`it took ${cpu.toFixed(2)} s of CPU`);
+  if (cpu > MOST_CPU) troubles.push(`a step took ${cpu.toFixed(2)} s of CPU`);
   campaign.count++;
   for (const word of [outcome, ...deeds]) campaign.outcomes.set(word, (campaign.outcomes.get(word) ?? 0) + 1);
   if (cpu > campaign.slowest.cpu) campaign.slowest = { n, cpu };

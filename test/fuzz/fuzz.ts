@@ -37,7 +37,7 @@ function report({ count, outcomes, failures, slowest, seconds, grown }: Campaign
   const peak = Math.round(grown / 1024 / 1024);
   const facts = [
     `seed ${seed}: ${count} inputs in ${seconds.toFixed(0)} s`,
-    `slowest: input ${slowest.n}, ${slowest.cpu.toFixed(2)} s of CPU`,
+    `slowest: input ${slowest.n}, a step of ${slowest.cpu.toFixed(2)} s of CPU`,
     `memory: ${peak} MiB above the idle process`,
     `${failures.length} broke a law`,
   ];

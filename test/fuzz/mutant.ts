@@ -17,6 +17,9 @@ export interface Mutant {
   say: (what: string) => void;
 }
 
+/** Changes an input, and says how; false where it has not what is to be changed. */
+export type Mutation = (mutant: Mutant) => boolean;
+
 /** Bytes over those of the image, clipped to it. */
 export function put({ file }: Mutant, at: number, bytes: Uint8Array): void {
   if (at >= 0 && at < file.head.length) file.head.set(bytes.subarray(0, file.head.length - at), at);

@@ -47,16 +47,18 @@ export interface Link {
 }
 
 export interface Program {
-  base: { kind: 'raw' | 'fixed' | 'dynamic'; sectors: number; blockSize: number };
+  /** foreign: a dynamic one as others may write it, blocks in any order, with garbage wherever nobody looks. */
+  base: { kind: 'raw' | 'fixed' | 'dynamic' | 'foreign'; sectors: number; blockSize: number; seed: number };
   steps: readonly Step[];
 }
 
 export function imagePrograms(): fc.Arbitrary<Program> {
   return fc.record({
     base: fc.record({
-      kind: fc.constantFrom('raw', 'fixed', 'dynamic', 'dynamic'),
+      kind: fc.constantFrom('raw', 'fixed', 'dynamic', 'dynamic', 'foreign'),
       sectors: sizes(),
       blockSize: blockSizes(),
+      seed: fc.nat({ max: 200 }),
     }),
     steps: fc.array(stepOf(), { minLength: 1, maxLength: 12 }),
   });

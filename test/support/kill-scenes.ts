@@ -30,6 +30,8 @@ export interface BuiltScene {
 /** Images, and what is done to them. */
 export interface Scene {
   title: string;
+  /** Few calls, and a way of its own. */
+  isShort?: boolean;
   build: (folder: string) => Promise<BuiltScene>;
 }
 
@@ -40,51 +42,59 @@ const SIZE = 130 * KIB;
 
 export const SCENES: readonly Scene[] = [
   created('a fixed image', { type: 'fixed', size: SIZE }),
-  created('a dynamic image', { type: 'dynamic', size: SIZE }),
-  created('a child', { type: 'differencing', parent: 'base.vhd', blockSize: 8 * KIB }),
+  short(created('a dynamic image', { type: 'dynamic', size: SIZE })),
+  short(created('a child', { type: 'differencing', parent: 'base.vhd', blockSize: 8 * KIB })),
   created('a dynamic image in place of another', { type: 'dynamic', size: MIB, force: true }),
   extended('a fixed image', { type: 'fixed', size: SIZE }),
   extended('a dynamic image', { type: 'dynamic', size: SIZE, blockSize: 8 * KIB }),
   extended('a dynamic image of large blocks', { type: 'dynamic', size: SIZE, blockSize: 2 * MIB }),
-  extended('a child', { type: 'differencing', parent: 'base.vhd', blockSize: 16 * KIB }),
-  merged('one link into a dynamic image', { base: { type: 'dynamic', size: SIZE, blockSize: 8 * KIB } }),
+  short(extended('a child', { type: 'differencing', parent: 'base.vhd', blockSize: 16 * KIB })),
+  short(merged('one link into a dynamic image', { base: { type: 'dynamic', size: SIZE, blockSize: 8 * KIB } })),
   merged('one link into a fixed image', { base: { type: 'fixed', size: SIZE } }),
-  merged('one link into a raw file', { base: null }),
+  short(merged('one link into a raw file', { base: null })),
   merged('one link into a smaller image', {
-    base: { type: 'dynamic', size: 60 * KIB, blockSize: 4 * KIB },
+    base: { type: 'dynamic', size: 60 * KIB, blockSize: 16 * KIB },
     child: 900 * KIB,
   }),
   merged('one link into a larger image', { base: { type: 'dynamic', size: SIZE }, child: 70 * KIB }),
   merged('one link into a smaller raw file', { base: null, child: 200 * KIB }),
   merged('two links into the base', { base: { type: 'dynamic', size: SIZE, blockSize: 8 * KIB }, grandchild: 'base' }),
   merged('a link whose children are adopted', { base: { type: 'dynamic', size: SIZE }, grandchild: 'adopted' }),
-  merged('a link over a raw file, whose children are adopted', { base: null, grandchild: 'adopted' }),
-  resized('a fixed image to more', { type: 'fixed', size: SIZE }, 200 * KIB),
+  short(merged('a link over a raw file, whose child is adopted', { base: null, grandchild: 'adopted', one: true })),
+  short(resized('a fixed image to more', { type: 'fixed', size: SIZE }, 200 * KIB)),
   resized('a fixed image to less', { type: 'fixed', size: SIZE + MIB }, SIZE),
   resized(
     'a dynamic image to more, its table in place',
     { type: 'dynamic', size: SIZE, blockSize: 8 * KIB },
     200 * KIB,
   ),
-  resized('a dynamic image to more, its table moved', { type: 'dynamic', size: SIZE, blockSize: 4 * KIB }, 2 * MIB),
-  resized('a dynamic image to less', { type: 'dynamic', size: 2 * MIB, blockSize: 4 * KIB }, SIZE),
+  short(
+    resized('a dynamic image to more, its table moved', { type: 'dynamic', size: SIZE, blockSize: 4 * KIB }, 2 * MIB),
+  ),
+  short(resized('a dynamic image to less', { type: 'dynamic', size: 2 * MIB, blockSize: 4 * KIB }, SIZE)),
   resized(
     'a child to more, its table moved',
     { type: 'differencing', parent: 'base.vhd', blockSize: 4 * KIB },
     2 * MIB,
   ),
-  resized(
-    'a child to more, over what its parent has there',
-    { type: 'differencing', parent: 'base.vhd', size: 60 * KIB, blockSize: 4 * KIB },
-    SIZE,
+  short(
+    resized(
+      'a child to more, over what its parent has there',
+      { type: 'differencing', parent: 'base.vhd', size: 60 * KIB, blockSize: 16 * KIB },
+      SIZE,
+    ),
   ),
   resized('a child to less', { type: 'differencing', parent: 'base.vhd', size: MIB, blockSize: 4 * KIB }, SIZE),
   resized('a raw file to more', null, 200 * KIB),
-  repaired('a lost footer', async (path, size) => await truncate(path, size - SECTOR)),
+  short(repaired('a lost footer', async (path, size) => await truncate(path, size - SECTOR))),
   repaired('a footer in the middle of garbage', async (path, size) => await overwrite(path, size - SECTOR, 5 * SECTOR)),
   repaired('a bad copy of the footer', async (path) => await overwrite(path, 100, 8)),
-  repaired('garbage before the footer', async (path, size) => await withGarbage(path, size, 100 * KIB)),
+  short(repaired('garbage before the footer', async (path, size) => await withGarbage(path, size, 100 * KIB))),
 ];
+
+function short(scene: Scene): Scene {
+  return { ...scene, isShort: true };
+}
 
 function put(offset: number, length: number, seed: number): ActionWrite {
   return { offset, length, seed };
@@ -130,10 +140,12 @@ interface Chain {
   /** Size of the child. */
   child?: number;
   grandchild?: 'base' | 'adopted';
+  /** Only one of those. */
+  one?: boolean;
 }
 
 /** The parent alone is in between while its child, which reads as it did, is still there. */
-function merged(what: string, { base, child: size, grandchild }: Chain): Scene {
+function merged(what: string, { base, child: size, grandchild, one }: Chain): Scene {
   return {
     title: `merging ${what}`,
     build: async (folder) => {
@@ -151,7 +163,7 @@ function merged(what: string, { base, child: size, grandchild }: Chain): Scene {
       const into = grandchild === 'base' ? 'base' : 'parent';
       let path = child.path;
       if (grandchild) {
-        const names = grandchild === 'base' ? ['tip.vhd'] : ['left.vhd', 'right.vhd'];
+        const names = grandchild === 'base' ? ['tip.vhd'] : one ? ['left.vhd'] : ['left.vhd', 'right.vhd'];
         for (const name of names) {
           const options = { type: 'differencing', parent: child.path, blockSize: 8 * KIB } as const;
           const tip = await image(folder, name, options, GRANDCHILD);

@@ -37,7 +37,7 @@ const FOOTERS: readonly Malformed[] = [
     () => withFooter(dynamicImage(), { dataOffset: 2 ** 40 }),
   ],
   ['a header in the footer', 'VHD_TRUNCATED', END + 16, () => withFooter(dynamicImage(), { dataOffset: END - 512 })],
-  ['a header in the copy', 'VHD_HEADER_MISSING', 0, () => withFooter(dynamicImage(), { dataOffset: 0 })],
+  ['a header in the copy', 'VHD_FOOTER_FIELD', END + 16, () => withFooter(dynamicImage(), { dataOffset: 0 })],
   ['an original size of 2^53', 'VHD_FOOTER_FIELD', END + 40, () => withBytes(dynamicImage(), 'footers', 40, BEYOND)],
   ['a current size of 2^53', 'VHD_FOOTER_FIELD', END + 48, () => withBytes(dynamicImage(), 'footers', 48, BEYOND)],
   ['a current size of 0', 'VHD_FOOTER_FIELD', END + 48, () => withFooter(dynamicImage(), { currentSize: 0 })],
@@ -138,6 +138,11 @@ const CUTS: readonly Malformed[] = [
 const LOCATORS: readonly Malformed[] = [
   ['a locator beyond the file', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(12, 2 ** 40)],
   ['a locator that ends beyond the file', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(513, CHILD_END)],
+  ['type 4, and no name of a parent', 'VHD_PARENT_MISSING', HEADER + 40, () => withoutParent()],
+  ['a locator in the footer', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(12, CHILD_END)],
+  ['a locator in the copy', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(12, 500)],
+  ['a locator in the header', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(12, 1000)],
+  ['a locator in the table', 'VHD_LOCATOR', LOCATOR + 16, () => withLocator(12, 2050)],
   ['a locator at 2^53', 'VHD_LOCATOR', LOCATOR + 88, () => withBytes(childImage(), 'header', 576 + 88, BEYOND)],
   ['a locator of 4 GiB', 'VHD_LOCATOR', LOCATOR + 8, () => withLocator(0xffffffff, 1536)],
   ['a locator longer than any path', 'VHD_LOCATOR', LOCATOR + 8, () => withLocator(131073, 1536)],
@@ -199,6 +204,10 @@ function encryptedImage(): Buffer {
 function childImage(): Buffer {
   const child = link('differencing', { writes: WRITES });
   return Buffer.from(encodeLink(child, { id: idOf(1), parentId: idOf(0), parentPath: 'p.vhd' }));
+}
+
+function withoutParent(): Buffer {
+  return withHeader(childImage(), { locators: [], parentName: '' });
 }
 
 function withLocator(dataLength: number, dataOffset: number, slot = 0): Buffer {

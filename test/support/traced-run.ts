@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ImageAction } from './image-action.ts';
@@ -20,34 +20,34 @@ export interface TracedEnd {
 }
 
 const SCRIPT = join(import.meta.dirname, 'image-action.ts');
-/** To strip and compile our modules takes longer than what they do. Filled by the first run of all, which is not traced. */
-const CACHE = join(tmpdir(), 'vhdvault-compiled');
+/** To strip and compile our modules takes longer than what they do. */
+let cache = join(tmpdir(), 'vhdvault-compiled');
 const CALLS = [
   ...['pwrite64', 'pwritev', 'pwritev2', 'ftruncate', 'truncate', 'fallocate', 'copy_file_range', 'sendfile'],
   ...['fsync', 'fdatasync', 'sync_file_range', 'rename', 'renameat', 'renameat2', 'link', 'linkat', 'symlink'],
   ...['unlink', 'unlinkat', 'mkdir', 'mkdirat'],
 ];
 
+/** Lets the runtime compile all modules and keep them, before the first run that counts. */
+export async function warmUp(folder: string): Promise<void> {
+  await mkdir(folder);
+  cache = join(folder, 'compiled');
+  await traced({ do: 'create', path: join(folder, 'x.vhd'), options: { type: 'fixed', size: 512 } }, [
+    '-e',
+    'trace=none',
+  ]);
+}
+
 /**
  * Runs an action and tells all its calls that change files under `folder`, in order. The program's file work is all on one
  * thread, so that the n-th call of a name is the same one in every run.
  * @throws when something is written by `write`, which cannot be told from the runtime's own
  */
-export async function recordCalls(
-  action: ImageAction,
-  folder: string,
-  details: readonly string[] = [],
-): Promise<Call[]> {
-  const log = `${folder}.strace`;
-  const names = [...CALLS, 'write', 'writev'].join();
-  const ended = await traced(action, ['-y', ...details, '-o', log, '-e', `trace=${names}`]);
-  const text = await readFile(log, 'utf8');
-  await rm(log);
-  if (ended.exitCode !== 0) throw new Error(`the action itself fails: ${ended.stderr}`);
+export async function recordCalls(action: ImageAction, folder: string): Promise<Call[]> {
   const counts = new Map<string, number>();
   const threads = new Set<string>();
   const calls: Call[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of await logOf(action, folder)) {
     const [, thread, name] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
     if (!thread || !name || !line.includes(folder) || (name.startsWith('write') && !isSeen(line))) continue;
     if (name.startsWith('write')) throw new Error(`written without a position: ${line}`);
@@ -60,6 +60,17 @@ export async function recordCalls(
   return calls;
 }
 
+/** The lines of strace about calls that may change files, paths in angle brackets behind what is open. */
+export async function logOf(action: ImageAction, folder: string, details: readonly string[] = []): Promise<string[]> {
+  const log = `${folder}.strace`;
+  const names = [...CALLS, 'write', 'writev'].join();
+  const ended = await traced(action, ['--seccomp-bpf', '-y', ...details, '-o', log, '-e', `trace=${names}`]);
+  const text = await readFile(log, 'utf8');
+  await rm(log);
+  if (ended.exitCode !== 0) throw new Error(`the action itself fails: ${ended.stderr}`);
+  return text.split('\n');
+}
+
 /** Nobody reads parts that have no other name yet, so what is in them when they are left does not matter. */
 function isSeen(line: string): boolean {
   return !/^[^<]*<[^>]*\.part>/.test(line);
@@ -68,13 +79,16 @@ function isSeen(line: string): boolean {
 /** Runs an action and kills it when it begins a call, or lets that call fail. */
 export async function runUntil(action: ImageAction, { name, nth }: Call, fault: 'KILL' | 'ENOSPC'): Promise<TracedEnd> {
   const what = fault === 'KILL' ? 'signal=KILL' : `error=${fault}`;
-  return await traced(action, ['-o', '/dev/null', '-e', `trace=${name}`, '-e', `inject=${name}:${what}:when=${nth}`]);
+  // Stops at no other call, which is faster; strace 6.1 then loses signals after the first call.
+  const fast = fault === 'KILL' ? [] : ['--seccomp-bpf'];
+  const inject = `inject=${name}:${what}:when=${nth}`;
+  return await traced(action, [...fast, '-o', '/dev/null', '-e', `trace=${name}`, '-e', inject]);
 }
 
 async function traced(action: ImageAction, options: readonly string[]): Promise<TracedEnd> {
   const program = [process.execPath, SCRIPT, JSON.stringify(action)];
   const child = spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '', NODE_COMPILE_CACHE: CACHE },
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '', NODE_COMPILE_CACHE: cache },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let stderr = '';

@@ -2,7 +2,7 @@ import { GIB, SECTOR } from '../../base/units.ts';
 import { checksum } from '../vhd/checksum.ts';
 import { FOOTER_BYTES, type Footer, fromTimestamp, parseFooter } from '../vhd/footer.ts';
 import { geometryBytes, geometryOf } from '../vhd/geometry.ts';
-import { hasSizeQuirk } from '../vhd/layer.ts';
+import { hasSizeQuirk } from '../vhd/oddities.ts';
 import { isNullId } from '../vhd/unique-id.ts';
 import { setAscii, viewOf } from '../vhd/where.ts';
 import { everyFault, type Faulty } from './every-fault.ts';

@@ -42,8 +42,15 @@ export interface BatBounds {
   limit: number;
   /** The file has no footer at its end, so a block beyond is a sign of truncation. */
   cut: boolean;
-  /** Headers, table, locators: `[start, end)`. */
-  taken: readonly { start: number; end: number; name: string }[];
+  /** Headers, table, locators. */
+  taken: readonly TakenRange[];
+}
+
+/** Bytes of a file, `[start, end)`, that belong to something. */
+export interface TakenRange {
+  start: number;
+  end: number;
+  name: string;
 }
 
 /**

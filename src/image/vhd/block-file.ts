@@ -38,8 +38,10 @@ export interface BlockFile {
   end: number;
   /** From here on, nothing but the footer was ever written. */
   clean: number;
-  /** Both footers are what `footer` says. */
+  /** Both footers are what `footer` says, and lead to `header`. */
   begun: boolean;
+  /** Syncing failed once. */
+  failed: boolean;
   /** Blocks whose table entry is not written yet. */
   readonly entries: Set<number>;
   /** Sector bitmaps that are not written yet. */
@@ -76,6 +78,7 @@ export async function openBlockFile(layer: Layer, handle: FileHandle): Promise<B
     end: 0,
     clean: found.limit + FOOTER_BYTES,
     begun: await isIntact(layer, found.limit, encodeFooter(footer)),
+    failed: false,
     entries: new Set(),
     bitmaps: new Map(),
     full: new Uint8Array(Math.ceil(layer.blocks!.bat.length / 8)),
@@ -114,8 +117,14 @@ export async function put(file: BlockFile, position: number, bytes: Uint8Array):
   await writeFully(file.handle, file.path, position, bytes);
 }
 
-export async function makeDurable(file: Pick<BlockFile, 'handle' | 'path'>): Promise<void> {
+/** Once it has failed, it fails: the system forgets what it could not write, and then says that all is written. */
+export async function makeDurable(file: Pick<BlockFile, 'handle' | 'path' | 'failed'>): Promise<void> {
+  if (file.failed) {
+    const hint = 'what was written last may be lost: close the image, look at the disk, and write it again';
+    throw new VhdvaultError('IO', `syncing ${file.path} has failed before`, { hint, details: { path: file.path } });
+  }
   await file.handle.datasync().catch((error: unknown) => {
+    file.failed = true;
     throw ioError(error, 'syncing', file.path);
   });
 }
@@ -138,7 +147,7 @@ export async function begin(file: BlockFile): Promise<void> {
 }
 
 /** Appends to the file what ends in a footer; when that fails, the file is as long as it was. */
-export async function append(file: BlockFile, position: number, bytes: Uint8Array): Promise<void> {
+async function append(file: BlockFile, position: number, bytes: Uint8Array): Promise<void> {
   try {
     await put(file, position, bytes);
   } catch (error) {
@@ -173,16 +182,15 @@ interface Range {
 function structures({ footer, header, limit }: BlockFile): Range[] {
   const home = footer.dataOffset!;
   const table = header.tableOffset;
-  const locators = header.locators.map(({ dataOffset, dataLength }) => ({
-    start: dataOffset,
-    end: roundUp(dataOffset + dataLength, SECTOR),
-  }));
+  // Nobody checked those whose code is no path.
+  const locators = header.locators
+    .filter(({ dataOffset, dataLength }) => dataLength > 0 && dataOffset + dataLength <= limit)
+    .map(({ dataOffset, dataLength }) => ({ start: dataOffset, end: roundUp(dataOffset + dataLength, SECTOR) }));
   return [
     { start: 0, end: FOOTER_BYTES },
     { start: home, end: home + HEADER_BYTES },
     { start: table, end: table + batBytes(header.maxTableEntries) },
-    // Nobody checked those whose code is no path.
-    ...locators.filter(({ start, end }) => end > start && end <= limit),
+    ...locators,
   ];
 }
 

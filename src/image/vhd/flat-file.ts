@@ -14,6 +14,8 @@ export interface FlatFile {
   footer: Footer | null;
   /** Where the footer begins; of a raw image, where the file ends. */
   limit: number;
+  /** Syncing failed once. */
+  failed: boolean;
 }
 
 /**
@@ -39,6 +41,8 @@ export async function resizeFlat(file: FlatFile, size: number): Promise<void> {
   await putZeros(file, file.size, Math.min(limit, was + FOOTER_BYTES, Math.max(size, file.size)));
   await putFooter(file, limit, footer);
   if (limit > size) {
+    // Where it would lie over the one that counts, that one goes out of its way first.
+    if (limit < size + FOOTER_BYTES) await putFooter(file, size + 2 * FOOTER_BYTES, footer);
     await putFooter(file, size, footer);
     await setFileSize(file, size + FOOTER_BYTES);
     await makeDurable(file);

@@ -84,42 +84,14 @@ export function parseFooter(raw: Uint8Array, where: Where = NOWHERE): Footer {
   }
   checkSum(bytes, where);
   const view = viewOf(bytes);
-  const field = (...values: [at: number, what: string, expected: string | number, found: string | number]): never => {
-    throw wrongField(where, ...values);
-  };
-  const version = view.getUint32(12);
-  if (version >>> 16 !== VERSION >>> 16) field(12, `version ${hex(version)} is not 1.x`, VERSION, version);
-  const number = view.getUint32(60);
-  const type = (Object.keys(TYPES) as VhdType[]).find((name) => TYPES[name] === number);
-  if (type === undefined) return field(60, `disk type ${number} is none of 2, 3, 4`, '2, 3, 4', number);
-  const currentSize = narrow(view.getBigUint64(48)) ?? Number.NaN;
-  if (!(currentSize > 0 && currentSize % SECTOR === 0)) {
-    field(
-      48,
-      `current size ${view.getBigUint64(48)} is not a positive multiple of 512`,
-      'n * 512',
-      `${view.getBigUint64(48)}`,
-    );
-  }
-  const rawOffset = view.getBigUint64(16);
-  const dataOffset = rawOffset === NO_OFFSET ? null : narrow(rawOffset);
-  if (dataOffset === undefined)
-    return field(16, `data offset ${rawOffset} is beyond any file`, 'an offset', `${rawOffset}`);
-  const rawSize = view.getBigUint64(40);
-  const originalSize = narrow(rawSize);
-  if (originalSize === undefined)
-    return field(40, `original size ${rawSize} is beyond any disk`, 'a size', `${rawSize}`);
   return {
+    ...checkedFields(view, where),
     features: view.getUint32(8),
-    dataOffset,
     timestamp: view.getUint32(24),
     creatorApplication: asciiAt(view, 28, 4),
     creatorVersion: view.getUint32(32),
     creatorHostOS: asciiAt(view, 36, 4),
-    originalSize,
-    currentSize,
     geometry: { cylinders: view.getUint16(56), heads: view.getUint8(58), sectorsPerTrack: view.getUint8(59) },
-    type,
     uniqueId: Uint8Array.from(bytes.subarray(68, 84)),
     savedState: view.getUint8(84) !== 0,
     hidden: view.getUint8(HIDDEN_AT) !== 0,
@@ -173,6 +145,34 @@ export function fromTimestamp(timestamp: number): number {
 /** The VHD timestamp of a time in milliseconds since 1970; times outside of 2000 to 2136 become the nearest. */
 export function toTimestamp(milliseconds: number): number {
   return Math.min(Math.max(Math.floor(milliseconds / 1000) - EPOCH, 0), 0xffffffff);
+}
+
+type CheckedFields = Pick<Footer, 'dataOffset' | 'originalSize' | 'currentSize' | 'type'>;
+
+/** The fields whose values may be impossible. */
+function checkedFields(view: DataView, where: Where): CheckedFields {
+  const field = (...values: [at: number, what: string, expected: string | number, found: string | number]): never => {
+    throw wrongField(where, ...values);
+  };
+  const version = view.getUint32(12);
+  if (version >>> 16 !== VERSION >>> 16) field(12, `version ${hex(version)} is not 1.x`, VERSION, version);
+  const number = view.getUint32(60);
+  const type = (Object.keys(TYPES) as VhdType[]).find((name) => TYPES[name] === number);
+  if (type === undefined) return field(60, `disk type ${number} is none of 2, 3, 4`, '2, 3, 4', number);
+  const [rawOffset, rawOriginal, rawSize] = [view.getBigUint64(16), view.getBigUint64(40), view.getBigUint64(48)];
+  const currentSize = narrow(rawSize);
+  if (currentSize === undefined || currentSize === 0 || currentSize % SECTOR !== 0) {
+    return field(48, `current size ${rawSize} is not a positive multiple of 512`, 'n * 512', `${rawSize}`);
+  }
+  const dataOffset = rawOffset === NO_OFFSET ? null : narrow(rawOffset);
+  if (dataOffset === undefined) {
+    return field(16, `data offset ${rawOffset} is beyond any file`, 'an offset', `${rawOffset}`);
+  }
+  const originalSize = narrow(rawOriginal);
+  if (originalSize === undefined) {
+    return field(40, `original size ${rawOriginal} is beyond any disk`, 'a size', `${rawOriginal}`);
+  }
+  return { dataOffset, originalSize, currentSize, type };
 }
 
 function wrongField(where: Where, at: number, what: string, expected: string | number, found: string | number): Error {

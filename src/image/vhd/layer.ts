@@ -1,15 +1,16 @@
 import type { VhdvaultError } from '../../base/errors.ts';
 import type { Finding } from '../../base/finding.ts';
-import { MIB, SECTOR } from '../../base/units.ts';
+import { SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
-import { batBytes, checkBat, parseBat } from './bat.ts';
+import { batBytes, checkBat, parseBat, type TakenRange } from './bat.ts';
 import { MOST_ENTRIES } from './block-layout.ts';
 import { type DynamicHeader, HEADER_BYTES, parseDynamicHeader } from './dynamic-header.ts';
 import type { FoundFooter } from './find-footer.ts';
 import { FOOTER_BYTES, type Footer } from './footer.ts';
-import { geometryBytes } from './geometry.ts';
+import { headerOddities, oddities } from './oddities.ts';
 import {
   checkLocator,
+  checkLocatorPlace,
   isPathLocator,
   LOCATOR_BYTES,
   LOCATORS_AT,
@@ -84,6 +85,7 @@ export async function openLayer(source: ByteSource, found: FoundFooter): Promise
   if (footer.type === 'fixed') return layer;
   refuseTap01(source.path, found);
   const header = await readHeader(source, found);
+  checkTable(source.path, found, header, Math.ceil(footer.currentSize / header.blockSize));
   // In a dynamic image they are of no use, so they cannot be wrong.
   const locators = footer.type === 'differencing' ? await readLocators(source, found, header) : [];
   const blocks = await readBlocks(source, found, header);
@@ -96,10 +98,14 @@ async function readHeader(source: ByteSource, found: FoundFooter): Promise<Dynam
   const { path } = source;
   const offset = found.footer.dataOffset;
   const footer = { path, offset: found.offset };
+  const hint = 'the footer is damaged; copy the image again from where it came';
   if (offset === null || offset % SECTOR !== 0) {
     const what = offset === null ? 'no data offset' : `data offset ${offset} is no multiple of 512`;
-    const hint = 'the footer is damaged; copy the image again from where it came';
     throw malformed('VHD_FOOTER_FIELD', footer, { at: 16, what, expected: 'n * 512', found: offset ?? -1, hint });
+  }
+  if (offset < FOOTER_BYTES) {
+    const what = `data offset ${offset} lies in the copy of the footer`;
+    throw malformed('VHD_FOOTER_FIELD', footer, { at: 16, what, expected: FOOTER_BYTES, found: offset, hint });
   }
   const end = offset + HEADER_BYTES;
   if (end > found.limit) throw truncated(footer, 16, { what: 'the dynamic header', end, limit: found.limit });
@@ -117,7 +123,9 @@ async function readLocators(source: ByteSource, found: FoundFooter, header: Dyna
       continue;
     }
     const entry = found.footer.dataOffset! + LOCATORS_AT + locator.slot * LOCATOR_BYTES;
-    checkLocator(locator, source.size, { path: source.path, offset: entry });
+    const where = { path: source.path, offset: entry };
+    checkLocator(locator, found.limit, where);
+    checkLocatorPlace(locator, headRanges(found.footer, header), where);
     const data = new Uint8Array(locator.dataLength);
     await source.read(locator.dataOffset, data);
     paths.push({ code, path: parseLocatorPath(locator.code, data) });
@@ -130,7 +138,6 @@ async function readBlocks(source: ByteSource, found: FoundFooter, header: Dynami
   const { blockSize, tableOffset } = header;
   const { currentSize } = found.footer;
   const needed = Math.ceil(currentSize / blockSize);
-  checkTable(path, found, header, needed);
   const bytes = new Uint8Array(needed * 4);
   await source.read(tableOffset, bytes);
   const bat = parseBat(bytes);
@@ -167,14 +174,22 @@ export function checkTable(path: string, found: FoundFooter, header: DynamicHead
   }
 }
 
-export function takenRanges(footer: Footer, header: DynamicHeader): { start: number; end: number; name: string }[] {
-  const at = footer.dataOffset ?? 0;
-  const path = (locator: ParentLocator): boolean =>
-    footer.type === 'differencing' && isPathLocator(locator) && locator.dataLength > 0;
+/** Where neither a block nor a locator's data can be. */
+function headRanges(footer: Footer, header: DynamicHeader): TakenRange[] {
+  const at = footer.dataOffset!;
+  const table = header.tableOffset;
   return [
     { start: 0, end: FOOTER_BYTES, name: 'the copy of the footer' },
     { start: at, end: at + HEADER_BYTES, name: 'the dynamic header' },
-    { start: header.tableOffset, end: header.tableOffset + batBytes(header.maxTableEntries), name: 'the block table' },
+    { start: table, end: table + batBytes(header.maxTableEntries), name: 'the block table' },
+  ];
+}
+
+export function takenRanges(footer: Footer, header: DynamicHeader): TakenRange[] {
+  const path = (locator: ParentLocator): boolean =>
+    footer.type === 'differencing' && isPathLocator(locator) && locator.dataLength > 0;
+  return [
+    ...headRanges(footer, header),
     ...header.locators.filter(path).map((locator) => ({
       start: locator.dataOffset,
       end: locator.dataOffset + locator.dataLength,
@@ -208,46 +223,4 @@ function refuseTap01(path: string, { footer, offset }: FoundFooter): void {
       hint: 'open it with a newer XenServer first, which rewrites it',
     },
   );
-}
-
-/**
- * qemu takes the size from the geometry unless it knows the creator or the geometry is the greatest. Disk2vhd is `d2v` and a
- * NUL, which qemu does not know; it is saved by writing the greatest geometry.
- */
-const SIZE_FIELD_CREATORS = ['win ', 'qem2', 'd2v ', 'CTXS', 'tap\0'];
-
-/** Whether qemu takes the disk of a footer for larger or smaller than it is. */
-export function hasSizeQuirk({ creatorApplication, geometry, currentSize }: Footer): boolean {
-  const covered = geometryBytes(geometry);
-  const most = geometryBytes({ cylinders: 65535, heads: 16, sectorsPerTrack: 255 });
-  return !SIZE_FIELD_CREATORS.includes(creatorApplication) && covered !== currentSize && covered !== most;
-}
-
-function oddities(path: string, footer: Footer): Finding[] {
-  const findings: Finding[] = [];
-  const add = (severity: Finding['severity'], code: string, what: string, cure = ''): void => {
-    findings.push({ severity, code, what, where: path, cure });
-  };
-  if (hasSizeQuirk(footer)) {
-    const creator = JSON.stringify(footer.creatorApplication);
-    const covered = geometryBytes(footer.geometry);
-    const what = `creator ${creator}: the geometry covers ${covered} bytes, the current size is ${footer.currentSize}, which counts`;
-    add('info', 'VHD_SIZE_QUIRK', what, 'with qemu-img, use the option force_size_calc=current_size on this image');
-  }
-  if (footer.savedState) {
-    add(
-      'warning',
-      'VHD_SAVED_STATE',
-      'the machine was suspended: its disk is not quiescent',
-      'shut the machine down first',
-    );
-  }
-  if (footer.uniqueId.every((byte) => byte === 0)) add('warning', 'VHD_NULL_ID', 'the unique id is all zero');
-  return findings;
-}
-
-function headerOddities(path: string, header: DynamicHeader): Finding[] {
-  if ([MIB / 2, 2 * MIB].includes(header.blockSize)) return [];
-  const what = `blocks of ${header.blockSize} bytes are legal, but some programs read only 2 MiB and 512 KiB`;
-  return [{ severity: 'info', code: 'VHD_BLOCK_SIZE', what, where: path, cure: '' }];
 }

@@ -55,7 +55,7 @@ export function missing(child: Layer, names: readonly string[], tried: readonly 
   const message = `the parent of ${path} (${parentName || 'unnamed'}, unique id ${id}) is missing: ${places}`;
   return new VhdvaultError('VHD_PARENT_MISSING', message, {
     hint: tried.length === 0 ? NAMELESS : whereToPut(dirname(path), names),
-    details: { path, expected: id, tried: tried.join('\n'), found: null },
+    details: { path, offset: child.footer!.dataOffset! + 40, expected: id, tried: tried.join('\n'), found: null },
   });
 }
 

@@ -12,6 +12,7 @@
  */
 import { asBuffer } from '../../base/hex.ts';
 import { narrow, SECTOR } from '../../base/units.ts';
+import type { TakenRange } from './bat.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 export const LOCATOR_BYTES = 24;
@@ -95,18 +96,37 @@ export function locatorRoom({ dataSpace }: Pick<ParentLocator, 'dataSpace'>): nu
 }
 
 /**
- * Checks that a locator's data lies inside of a file of `fileSize` bytes and is no longer than a path can be. `where` is that
- * of the entry.
+ * Checks that a locator's data ends before `limit`, where the footer begins or the file ends, and is no longer than a path can
+ * be. `where` is that of the entry.
  * @throws VHD_LOCATOR
  */
-export function checkLocator(locator: ParentLocator, fileSize: number, where: Where): void {
-  const { slot, code, dataLength, dataOffset } = locator;
-  if (dataLength <= MOST_DATA && dataOffset + dataLength <= fileSize) return;
+export function checkLocator({ slot, code, dataLength, dataOffset }: ParentLocator, limit: number, where: Where): void {
+  const tooLong = dataLength > MOST_DATA;
+  if (!tooLong && dataOffset + dataLength <= limit) return;
   throw malformed('VHD_LOCATOR', where, {
-    at: dataLength > MOST_DATA ? 8 : 16,
-    what: `parent locator ${slot} (${code}) claims ${dataLength} bytes at ${dataOffset} of a file of ${fileSize}`,
-    expected: dataLength > MOST_DATA ? MOST_DATA : fileSize,
-    found: dataLength > MOST_DATA ? dataLength : dataOffset + dataLength,
+    at: tooLong ? 8 : 16,
+    what: `parent locator ${slot} (${code}) claims ${dataLength} bytes at ${dataOffset} of a file of ${limit}`,
+    expected: tooLong ? MOST_DATA : limit,
+    found: tooLong ? dataLength : dataOffset + dataLength,
+    hint: HINT,
+  });
+}
+
+/**
+ * Checks that a locator's data lies over nothing else: whoever writes to the image would write over it.
+ * @throws VHD_LOCATOR
+ */
+export function checkLocatorPlace(
+  { slot, code, dataLength, dataOffset }: ParentLocator,
+  taken: readonly TakenRange[],
+  where: Where,
+): void {
+  const over = taken.find(({ start, end }) => start < dataOffset + dataLength && dataOffset < end);
+  if (!over || dataLength === 0) return;
+  throw malformed('VHD_LOCATOR', where, {
+    at: 16,
+    what: `parent locator ${slot} (${code}) has its data at ${dataOffset}, which overlaps ${over.name}`,
+    found: dataOffset,
     hint: HINT,
   });
 }

@@ -1,4 +1,5 @@
-import { SECTOR } from '../../base/units.ts';
+import { throwIfAborted } from '../../base/abort.ts';
+import { GIB, MIB, SECTOR } from '../../base/units.ts';
 import { UNALLOCATED } from './bat.ts';
 import type { BitmapCache } from './bitmap-cache.ts';
 import type { BlockTable, Layer } from './layer.ts';
@@ -23,19 +24,50 @@ export interface Chain {
 
 /** Finds where the bytes of `[offset, end)` are, in order, neighbours joined. Both reads and extents come from here. */
 export async function locate(chain: Chain, offset: number, end: number): Promise<Piece[]> {
-  const pieces: Piece[] = [];
-  await descend(chain, 0, offset, end, pieces);
-  return pieces;
+  const out = { pieces: [], most: Number.POSITIVE_INFINITY };
+  await descend(chain, 0, offset, end, out);
+  return out.pieces;
 }
 
-async function descend(chain: Chain, level: number, offset: number, end: number, out: Piece[]): Promise<void> {
+/** A guest can make every second sector a piece: this many take 1 MiB. */
+const MOST_PIECES = 2 ** 14;
+/** Of the disk, looked at in one step: what is asked for lazily is computed lazily, and what is empty soon passed. */
+const LEAST_STEP: number = 512 * MIB;
+const MOST_STEP: number = 64 * GIB;
+
+/** The same for a range of any length, a bounded number of pieces at a time; neighbours in different steps are not joined. */
+export async function* locateInSteps(
+  chain: Chain,
+  offset: number,
+  end: number,
+  signal?: AbortSignal | undefined,
+): AsyncGenerator<readonly Piece[]> {
+  let step = LEAST_STEP;
+  for (let at = offset; at < end; ) {
+    throwIfAborted(signal);
+    const out: Pieces = { pieces: [], most: MOST_PIECES };
+    await descend(chain, 0, at, Math.min(end, at + step), out);
+    yield out.pieces;
+    const last = out.pieces[out.pieces.length - 1]!;
+    at = last.offset + last.length;
+    step = out.pieces.length > 1 ? LEAST_STEP : Math.min(step * 2, MOST_STEP);
+  }
+}
+
+/** Found so far, from the beginning of the range without gaps. Once there are `most`, nothing more is looked for. */
+interface Pieces {
+  pieces: Piece[];
+  most: number;
+}
+
+async function descend(chain: Chain, level: number, offset: number, end: number, out: Pieces): Promise<void> {
   const layer = chain.layers[level];
   // A parent smaller than its child: what lies beyond is zero, even if a grandparent is larger.
   if (!layer || offset >= layer.size) return push(out, ZERO, offset, end, 0);
   const inside = Math.min(end, layer.size);
   if (layer.blocks) await throughBlocks(chain, level, layer.blocks, offset, inside, out);
   else push(out, level, offset, inside, offset);
-  if (inside < end) push(out, ZERO, inside, end, 0);
+  if (inside < end && !isFull(out)) push(out, ZERO, inside, end, 0);
 }
 
 async function throughBlocks(
@@ -44,12 +76,12 @@ async function throughBlocks(
   blocks: BlockTable,
   offset: number,
   end: number,
-  out: Piece[],
+  out: Pieces,
 ): Promise<void> {
   const { bat, blockSize, bitmapBytes } = blocks;
   const layered = chain.layers[level]!.format === 'vhd-differencing';
   let at = offset;
-  while (at < end) {
+  while (at < end && !isFull(out)) {
     const block = Math.floor(at / blockSize);
     const entry = bat[block]!;
     if (entry === UNALLOCATED) {
@@ -85,12 +117,12 @@ async function throughSectors(
   level: number,
   bitmap: Uint8Array,
   range: BlockRange,
-  out: Piece[],
+  out: Pieces,
 ): Promise<void> {
   const { start, stop, data } = range;
   const lastSector = Math.ceil((stop - start) / SECTOR);
   let at = range.at;
-  while (at < stop) {
+  while (at < stop && !isFull(out)) {
     const sector = Math.floor((at - start) / SECTOR);
     const runEnd = Math.min(stop, start + endOfRun(bitmap, sector, lastSector) * SECTOR);
     if (hasSector(bitmap, sector)) push(out, level, at, runEnd, data + at - start);
@@ -99,9 +131,14 @@ async function throughSectors(
   }
 }
 
-function push(out: Piece[], layer: number, offset: number, end: number, position: number): void {
-  const last = out[out.length - 1];
+function isFull({ pieces, most }: Pieces): boolean {
+  return pieces.length >= most;
+}
+
+function push(out: Pieces, layer: number, offset: number, end: number, position: number): void {
+  const { pieces } = out;
+  const last = pieces[pieces.length - 1];
   if (last && last.layer === layer && (layer === ZERO || last.position + last.length === position)) {
     last.length = end - last.offset;
-  } else out.push({ layer, offset, length: end - offset, position });
+  } else pieces.push({ layer, offset, length: end - offset, position });
 }

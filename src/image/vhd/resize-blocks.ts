@@ -3,6 +3,7 @@ import { roundUp, SECTOR } from '../../base/units.ts';
 import { batBytes, encodeBat, UNALLOCATED } from './bat.ts';
 import {
   type BlockFile,
+  begin,
   blockBytes,
   CREATOR,
   clear,
@@ -30,40 +31,45 @@ export async function growBlocks(
   size: number,
   covered: readonly { offset: number; length: number }[],
 ): Promise<void> {
-  const { blocks } = file;
+  const { blocks, header } = file;
   const before = { ...blocks, bat: blocks.bat.slice() };
+  const old = { start: header.tableOffset, end: header.tableOffset + batBytes(header.maxTableEntries) };
+  let tableOffset = 0;
   try {
-    await grow(file, size, covered);
+    await makeRoom(file, size, covered);
+    tableOffset = placeOfTable(file);
+    await putTable(file, tableOffset);
+    const maxTableEntries = blocks.bat.length;
+    await switchHeader(file, { ...header, tableOffset, maxTableEntries }, resized(file.footer, size));
   } catch (error) {
-    // What the table in the file does not say is forgotten.
-    if (file.footer.currentSize !== size) Object.assign(blocks, before);
-    file.end = usedEnd(file);
+    if (file.begun && file.header === header) {
+      // What only our table names is forgotten; in its place, that of the file may name it already.
+      const named = tableOffset === old.start ? usedEnd(file) : 0;
+      Object.assign(blocks, before);
+      file.end = Math.max(named, usedEnd(file));
+    }
     throw error;
   } finally {
     file.entries.clear();
     file.bitmaps.clear();
   }
+  if (tableOffset !== old.start) await clear(file, old);
 }
 
-async function grow(
+async function makeRoom(
   file: BlockFile,
   size: number,
   covered: readonly { offset: number; length: number }[],
 ): Promise<void> {
-  const { blocks, header } = file;
   // Checks the limits, of the table too.
-  const { entries } = layoutBlocks(size, blocks.blockSize, 0);
+  const { entries } = layoutBlocks(size, file.blocks.blockSize, 0);
+  await begin(file);
   await clearTail(file, file.footer.currentSize);
   enlargeTable(file, entries);
   for (const { offset, length } of covered) await writeZeros(file, offset, length);
   // Nobody sees these bits yet: they are of sectors behind the end of the disk.
   for (const [block, bitmap] of file.bitmaps) await putBitmap(file, block, bitmap);
-  const old = { start: header.tableOffset, end: header.tableOffset + batBytes(header.maxTableEntries) };
   await makeDurable(file);
-  const tableOffset = await putTable(file);
-  await makeDurable(file);
-  await switchHeader(file, { ...header, tableOffset, maxTableEntries: entries }, resized(file.footer, size));
-  if (tableOffset !== old.start) await clear(file, old);
 }
 
 function enlargeTable(file: BlockFile, entries: number): void {
@@ -108,8 +114,9 @@ async function forgetTail(file: BlockFile, size: number): Promise<void> {
   await putBitmap(file, last, kept);
 }
 
+/** The original size too, which is only informative: libvhdi (vhdimount) takes it for the size of the disk. */
 export function resized(footer: Footer, size: number): Footer {
-  return { ...footer, ...CREATOR, currentSize: size, geometry: geometryOf(size) };
+  return { ...footer, ...CREATOR, originalSize: size, currentSize: size, geometry: geometryOf(size) };
 }
 
 /** What the last block stores behind the end of the disk becomes zeros; nobody reads it yet. */
@@ -139,14 +146,18 @@ async function relocate(file: BlockFile, block: number, length: number): Promise
   await put(file, bat[block]! * SECTOR + bitmapBytes, bytes.subarray(bitmapBytes));
 }
 
-/** Writes the whole table: in place where there is room behind it, else behind everything. Entries that are in use stay the same. */
-async function putTable(file: BlockFile): Promise<number> {
-  const bytes = encodeBat(file.blocks.bat);
+/** Where it is, if there is room behind it, else behind everything. */
+function placeOfTable(file: BlockFile): number {
   const { tableOffset } = file.header;
-  const fits = nextUsed(file, tableOffset + SECTOR) >= tableOffset + bytes.byteLength;
-  const offset = fits ? tableOffset : roundUp(file.end, SECTOR);
+  const fits = nextUsed(file, tableOffset + 1) >= tableOffset + batBytes(file.blocks.bat.length);
+  return fits ? tableOffset : roundUp(file.end, SECTOR);
+}
+
+/** Entries that are in use stay the same, or name the same bytes elsewhere. */
+async function putTable(file: BlockFile, offset: number): Promise<void> {
+  const bytes = encodeBat(file.blocks.bat);
   file.end = Math.max(file.end, offset + bytes.byteLength);
   await extend(file, file.end);
   await put(file, offset, bytes);
-  return offset;
+  await makeDurable(file);
 }
