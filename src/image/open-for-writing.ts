@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { ioError, VhdvaultError } from '../base/errors.ts';
-import { roundUp, SECTOR } from '../base/units.ts';
+import { MIB, roundUp, SECTOR } from '../base/units.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { lockImage } from './image-lock.ts';
 import { chainDisk, type ImageDisk, type OpenDiskOptions } from './open-disk.ts';
@@ -12,10 +12,10 @@ import { resizeFlat } from './vhd/flat-file.ts';
 import type { Layer } from './vhd/layer.ts';
 import type { NamedParent } from './vhd/name-parent.ts';
 import { closeLayers, openChain } from './vhd/open-chain.ts';
-import { locate, ZERO } from './vhd/pieces.ts';
+import { locateInSteps, ZERO } from './vhd/pieces.ts';
 import { growBlocks, shrinkBlocks } from './vhd/resize-blocks.ts';
 import { cutBehind } from './vhd/switch-header.ts';
-import { syncBlocks, writeBlocks } from './vhd/write-blocks.ts';
+import { isRoomAhead, syncBlocks, writeBlocks } from './vhd/write-blocks.ts';
 
 /** An image that is open for writing, with all that can be done to it. One thing at a time; closing it syncs. */
 export interface ImageFile {
@@ -94,7 +94,7 @@ function once(file: OpenedFile): OpenedFile {
 
 function blockImage(layers: readonly Layer[], file: BlockFile): OpenedFile {
   const [image] = layers as [Layer];
-  const opened = file.limit;
+  const { end, limit } = file;
   return {
     layers,
     disk: chainDisk(layers, freshBitmaps(layers, file)),
@@ -119,9 +119,9 @@ function blockImage(layers: readonly Layer[], file: BlockFile): OpenedFile {
       // Whoever synced was told.
       if (file.failed) return;
       await syncBlocks(file);
-      // A write failed after it had made room.
-      const limit = Math.max(opened, roundUp(file.end, SECTOR));
-      if (file.begun && file.limit > limit) await cutBehind(file, limit).catch(() => {});
+      const last = roundUp(file.end, SECTOR);
+      const isOurs = file.end > end || file.limit > limit || isRoomAhead(file.limit - last);
+      if (file.begun && isOurs && file.limit > last) await cutBehind(file, last).catch(() => {});
     },
   };
 }
@@ -135,14 +135,25 @@ function freshBitmaps(layers: readonly Layer[], file: BlockFile): BitmapCache {
   };
 }
 
+/** So small gaps are made zeros too, which they are already: few ranges take little memory. */
+const MOST_GAP: number = 16 * MIB;
+
 /** The ranges from the end of the image on where its parent stores something. */
 async function covered(layers: readonly Layer[], size: number): Promise<{ offset: number; length: number }[]> {
   const [image, parent] = layers;
   if (image!.format !== 'vhd-differencing' || !parent || parent.size <= image!.size) return [];
   const parents = layers.slice(1);
-  const end = Math.min(size, parent.size);
-  const pieces = await locate({ layers: parents, bitmaps: bitmapCache(parents) }, image!.size, end);
-  return pieces.filter(({ layer }) => layer !== ZERO);
+  const chain = { layers: parents, bitmaps: bitmapCache(parents) };
+  const ranges: { offset: number; length: number }[] = [];
+  for await (const pieces of locateInSteps(chain, image!.size, Math.min(size, parent.size))) {
+    for (const { layer, offset, length } of pieces) {
+      const last = ranges.at(-1);
+      if (layer === ZERO) continue;
+      if (last && offset - last.offset - last.length <= MOST_GAP) last.length = offset + length - last.offset;
+      else ranges.push({ offset, length });
+    }
+  }
+  return ranges;
 }
 
 async function flatImage(layers: readonly Layer[], handle: FileHandle): Promise<OpenedFile> {

@@ -128,12 +128,12 @@ const slips: readonly Row[] = [
 const refusals: readonly Row[] = [
   ['create of half a sector', () => create('--size', '1000'), 'DISK_SIZE', /1000 bytes/, /multiple of 512/],
   ['resize to nothing', () => resize('--size', '0'), 'DISK_SIZE', /of 0 bytes/, /multiple of 512/],
-  ['create of too much', () => create('--size', '3TiB'), 'VHD_TOO_LARGE', /limit of 2040 GiB/, /--type fixed/],
+  ['create of too much', () => create('--size', '3TiB'), 'VHD_TOO_LARGE', /more than the 2040 GiB/, /--type fixed/],
   [
     'resize to too much',
     () => resize('--size', '3TiB'),
     'VHD_TOO_LARGE',
-    /limit of 2040 GiB/,
+    /more than the 2040 GiB/,
     /convert .* --format fixed/,
   ],
   [

@@ -6,6 +6,7 @@ import {
   expectDone,
   expectDoneAgain,
   expectMended,
+  expectNew,
   expectOldOrNew,
   type Place,
   remove,
@@ -74,7 +75,9 @@ describeWithTool('strace', 'an image', () => {
         const place = await copied(template, temp.fresh('full'));
         const ended = await runUntil(place.built.action, call, 'ENOSPC');
         await inContext(call, async () => {
-          expect(ended.stderr).toMatch(/^NO_SPACE\n/);
+          // Only tidying up behind what is durable may fail without a word.
+          if (ended.stderr === '') await expectNew(place);
+          else expect(ended.stderr).toMatch(/^NO_SPACE\n/);
           told.errors++;
           await expectOldOrNew(place);
           expect((await readdir(place.folder)).filter((name) => name.endsWith('.part'))).toEqual([]);

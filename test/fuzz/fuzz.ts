@@ -11,8 +11,11 @@ import { drawOf } from './draw.ts';
 import { examine } from './examine.ts';
 import { unpackInput } from './input.ts';
 
-/** What the process may take more than when idle: four inputs at a time, and what is not collected yet. */
-const MOST_GROWN = 128 * 1024 * 1024;
+/**
+ * What the process may take more than when idle: four inputs at a time, of which a repair keeps up to 64 MiB that it cuts off,
+ * and what is not collected yet. What one image takes is measured elsewhere.
+ */
+const MOST_GROWN = 256 * 1024 * 1024;
 
 const [first = '200000', second = '1'] = process.argv.slice(2);
 if (existsSync(first)) await again(first);

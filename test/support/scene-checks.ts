@@ -92,11 +92,19 @@ export async function expectDoneAgain(place: Place): Promise<void> {
   await expectDone(place);
 }
 
+/** All is new. */
+export async function expectNew({ built }: Place): Promise<void> {
+  for (const { path, new: after } of built.watched) {
+    if (after !== null) expect(Buffer.compare(await contentOf(path), after), basename(path)).toBe(0);
+  }
+}
+
 /** All is new, nothing is to be found, and nothing else lies there. */
-export async function expectDone({ folder, built }: Place): Promise<void> {
+export async function expectDone(place: Place): Promise<void> {
+  await expectNew(place);
+  const { folder, built } = place;
   const there = built.watched.filter((one) => one.new !== null);
-  for (const { path, new: after } of there) {
-    expect(Buffer.compare(await contentOf(path), after!), basename(path)).toBe(0);
+  for (const { path } of there) {
     expect(textsOf((await checkImage(path)).filter(({ code }) => !LEGAL.includes(code)))).toEqual([]);
   }
   const isCopy = (name: string): boolean => built.action.do === 'repair' && /\.metadata-.*\.json$/.test(name);

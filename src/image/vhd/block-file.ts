@@ -146,22 +146,22 @@ export async function begin(file: BlockFile): Promise<void> {
   file.begun = true;
 }
 
-/** Appends to the file what ends in a footer; when that fails, the file is as long as it was. */
-async function append(file: BlockFile, position: number, bytes: Uint8Array): Promise<void> {
+/**
+ * Moves the end of the file behind `end`, and by `ahead` further where that is needed at all. Durably: a power cut must not
+ * leave data behind the last footer, where a guest's own footer would be taken for the image's.
+ */
+export async function extend(file: BlockFile, end: number, ahead = 0): Promise<void> {
+  if (roundUp(end, SECTOR) <= file.limit) return;
+  const limit = roundUp(end + ahead, SECTOR);
+  await begin(file);
   try {
-    await put(file, position, bytes);
+    await put(file, limit, encodeFooter(file.footer));
+    await makeDurable(file);
   } catch (error) {
+    // Then the file is as long as it was.
     await setFileSize(file, file.limit + FOOTER_BYTES).catch(() => {});
     throw error;
   }
-}
-
-/** Moves the end of the file behind `end`. */
-export async function extend(file: BlockFile, end: number): Promise<void> {
-  const limit = roundUp(end, SECTOR);
-  if (limit <= file.limit) return;
-  await begin(file);
-  await append(file, limit, encodeFooter(file.footer));
   file.clean = Math.max(file.clean, file.limit + FOOTER_BYTES);
   file.limit = limit;
 }

@@ -4,7 +4,7 @@ import type { ByteSource } from '../../io/source.ts';
 import { checksum } from './checksum.ts';
 import { HEADER_BYTES, parseDynamicHeader } from './dynamic-header.ts';
 import { storedNames } from './find-parent.ts';
-import { diskTypeNumber, FOOTER_BYTES, hasFooterCookie, parseFooter } from './footer.ts';
+import { diskTypeNumber, FOOTER_BYTES, hasFooterCookie, isPoisoned, parseFooter } from './footer.ts';
 import type { LocatorPath } from './layer.ts';
 import { checkLocator, isPathLocator, parseLocatorPath } from './parent-locator.ts';
 import { isVhdName } from './recognise.ts';
@@ -40,9 +40,14 @@ export async function readReference(source: ByteSource): Promise<ParentReference
 async function footerAtEnd(source: ByteSource): Promise<Uint8Array | null> {
   const bytes = new Uint8Array(FOOTER_BYTES + 1);
   await source.read(source.size - FOOTER_BYTES, bytes.subarray(0, FOOTER_BYTES));
-  if (hasFooterCookie(bytes)) return bytes.subarray(0, FOOTER_BYTES);
+  if (isFooter(bytes)) return bytes.subarray(0, FOOTER_BYTES);
   // One of 511 bytes begins later, and the byte that it lacks counts as zero.
-  return source.size % SECTOR === 511 && hasFooterCookie(bytes.subarray(1)) ? bytes.subarray(1) : null;
+  return source.size % SECTOR === 511 && isFooter(bytes.subarray(1)) ? bytes.subarray(1) : null;
+}
+
+/** One that XenServer has disabled needs its parent, too. */
+function isFooter(bytes: Uint8Array): boolean {
+  return hasFooterCookie(bytes) || isPoisoned(bytes);
 }
 
 function isWhole(footer: Uint8Array): boolean {

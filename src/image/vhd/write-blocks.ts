@@ -8,6 +8,8 @@ import { fullBitmap, hasSector, setSector, uniformity } from './sector-bitmap.ts
 
 /** So many bytes of changed bitmaps are kept before they are written. */
 const MOST_KEPT = 8 * MIB;
+/** Room is made for several blocks at once, since it is made durable: so little of it that a crash leaves no more. */
+const MOST_AHEAD = 64 * MIB;
 /** Table entries that nobody changed are written again where the gap is small. */
 const MOST_GAP = 1024;
 
@@ -75,12 +77,18 @@ function* byBlock(
   }
 }
 
+/** Whether so much slack may be room that a crash left. Windows leaves less, and other programs what is theirs. */
+export function isRoomAhead(slack: number): boolean {
+  return slack > PAGE_SECTORS * SECTOR && slack <= MOST_AHEAD;
+}
+
 /** Gives a block a place behind everything else, where it reads as zeros or, in a differencing image, as its parent. */
 export async function allocate(file: BlockFile, block: number): Promise<void> {
   const { blocks } = file;
   const at = placeOf(file) * SECTOR;
   const length = blockBytes(file);
-  await extend(file, at + length);
+  const missing = blocks.bat.length - blocks.stored - 1;
+  await extend(file, at + length, Math.min(MOST_AHEAD, file.limit / 8, missing * length));
   await begin(file);
   // Bytes of an earlier, unfinished change, and of the footer that stood here.
   await putZeros(file, file.end, Math.min(file.clean, at + length) - file.end);
