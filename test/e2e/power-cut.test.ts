@@ -27,7 +27,7 @@ const CUTS: readonly Cut[] = ['none', 'last', 'some', 'all'];
 describeWithTool('strace', 'an image', () => {
   beforeAll(() => warmUp(temp.fresh('warm')));
 
-  it.each(SCENES)(
+  it.each(SCENES.filter(({ isShort }) => isShort || IS_LONG))(
     'opens, and is the old or the new one, wherever the power goes: $title',
     async (scene) => {
       const { template, whole, changes } = await recorded(scene);

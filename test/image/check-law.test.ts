@@ -8,7 +8,7 @@ import { readSeeds } from '../fuzz/seeds.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const temp = tempFolder({ inMemory: true });
-const INPUTS = 2000;
+const INPUTS = 400;
 const SEED = 20240101;
 
 /** Of parents, or of what is no VHD, only opening knows; of contradicting footers, which of them is the guest's. */

@@ -10,7 +10,7 @@ import { readSeeds } from '../fuzz/seeds.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const temp = tempFolder({ inMemory: true });
-const INPUTS = 1500;
+const INPUTS = 400;
 const SEED = 20240202;
 const MIB = 1024 * 1024;
 
