@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
-import { KIB, MIB } from '../base/units.ts';
+import { MIB } from '../base/units.ts';
 import { discard, partPath, publishFile } from '../io/atomic-file.ts';
 import { lockImage, lockTarget } from './image-lock.ts';
 import { DEFAULT_BLOCK_SIZE, type ImagePlan, type PlanParent, planImage } from './image-plan.ts';
@@ -11,6 +11,7 @@ import { createPlannedImage } from './image-writer.ts';
 import { isThere } from './merge-journal.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
 import { checkTarget } from './target.ts';
+import { isBlockSize } from './vhd/dynamic-header.ts';
 import { type LocatorCode, parentNames } from './vhd/name-parent.ts';
 import { isVhdName } from './vhd/recognise.ts';
 import { isNullId, parseUniqueId } from './vhd/unique-id.ts';
@@ -80,7 +81,6 @@ export async function createImage(path: string, options: CreateImageOptions): Pr
   return await openWritable(path, opening);
 }
 
-const LEAST_BLOCK: number = 4 * KIB;
 const MOST_BLOCK: number = 16 * MIB;
 
 function checkOptions({ type, size, blockSize = DEFAULT_BLOCK_SIZE, parent }: CreateImageOptions): void {
@@ -95,7 +95,7 @@ function checkOptions({ type, size, blockSize = DEFAULT_BLOCK_SIZE, parent }: Cr
     throw usage(`a ${type} image has no parent`, 'leave --parent out, or create a differencing image');
   }
   if (!layered && size === undefined) throw usage(`a ${type} image needs a size`, 'name one, for example --size 40GiB');
-  if (blockSize < LEAST_BLOCK || blockSize > MOST_BLOCK || !Number.isInteger(Math.log2(blockSize))) {
+  if (!isBlockSize(blockSize) || blockSize > MOST_BLOCK) {
     const hint = 'use a power of two from 4 KiB to 16 MiB, best 2 MiB';
     throw usage(`blocks of ${blockSize} bytes cannot be made`, hint);
   }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { ioError, isError, VhdvaultError } from '../base/errors.ts';
 import { equalBytes } from '../base/hex.ts';
+import { fileIdentity } from '../io/file-identity.ts';
 import { type ByteSource, openSource } from '../io/source.ts';
 import { candidates } from './vhd/find-parent.ts';
 import { type Listed, lookUp } from './vhd/look-up.ts';
@@ -48,7 +49,7 @@ export async function findChildrenOfAll(
   { signal }: Cancellable = {},
 ): Promise<Child[][]> {
   throwIfAborted(signal);
-  const parents = await Promise.all(images.map(async (image) => ({ ...image, file: await identity(image.path) })));
+  const parents = await Promise.all(images.map(async (image) => ({ ...image, file: await fileIdentity(image.path) })));
   const own = await Promise.all(images.map(({ path }) => allowedFolders(path, folders)));
   const search: Search = { parents, allowed: [...new Set(own.flat())], listed: new Map(), found: new Map() };
   const paths = await filesIn(search.allowed, signal);
@@ -84,13 +85,6 @@ interface Search {
   listed: Listed;
   /** By `device:inode`: two names of one file are one child. */
   found: Map<string, Child & { parents: readonly Parent[] }>;
-}
-
-async function identity(path: string): Promise<string> {
-  const { dev, ino } = await stat(path, { bigint: true }).catch((error: unknown) => {
-    throw ioError(error, 'opening', path);
-  });
-  return `${dev}:${ino}`;
 }
 
 /** All files in folders and in the folders directly in these. */

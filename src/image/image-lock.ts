@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { platform } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../base/errors.ts';
+import { fileIdentity } from '../io/file-identity.ts';
 
 /**
  * Keeps other processes of this machine from writing to an image at the same time. The lock is a name that only the kernel
@@ -12,7 +12,7 @@ import { ioError, systemCode, VhdvaultError } from '../base/errors.ts';
  * @throws IMAGE_LOCKED, NOT_FOUND, NO_PERMISSION, IO
  */
 export async function lockImage(path: string): Promise<AsyncDisposable> {
-  return await lock(path, await identityOf(path));
+  return await lock(path, await fileIdentity(path));
 }
 
 /**
@@ -21,14 +21,7 @@ export async function lockImage(path: string): Promise<AsyncDisposable> {
  */
 export async function lockTarget(path: string): Promise<AsyncDisposable> {
   const name = createHash('sha256').update(basename(path)).digest('hex').slice(0, 32);
-  return await lock(path, `${await identityOf(dirname(path))}-${name}`);
-}
-
-async function identityOf(path: string): Promise<string> {
-  const { dev, ino } = await stat(path, { bigint: true }).catch((error: unknown) => {
-    throw ioError(error, 'opening', path);
-  });
-  return `${dev}-${ino}`;
+  return await lock(path, `${await fileIdentity(dirname(path))}-${name}`);
 }
 
 async function lock(path: string, identity: string): Promise<AsyncDisposable> {

@@ -36,7 +36,7 @@ export async function openSource(path: string): Promise<ByteSource> {
 }
 
 /** Reads until `target` is full: one pread may return less than was asked for. */
-async function readFully(handle: FileHandle, path: string, position: number, target: Uint8Array): Promise<void> {
+export async function readFully(handle: FileHandle, path: string, position: number, target: Uint8Array): Promise<void> {
   let done = 0;
   while (done < target.byteLength) {
     const { bytesRead } = await handle

@@ -1,14 +1,7 @@
 import { SECTOR } from '../../base/units.ts';
-import { UNALLOCATED } from '../vhd/bat.ts';
+import { type TakenRange, UNALLOCATED } from '../vhd/bat.ts';
 import { bitmapBytes, hasSector, setSector } from '../vhd/sector-bitmap.ts';
 import type { Report } from './report.ts';
-
-/** A range of the file: `[start, end)`. */
-export interface NamedRange {
-  start: number;
-  end: number;
-  name: string;
-}
 
 /** The stored blocks of a table, in the order of the file. */
 export interface StoredBlocks {
@@ -28,7 +21,7 @@ export interface EntryBounds {
   currentSize: number;
   limit: number;
   cut: boolean;
-  taken: readonly NamedRange[];
+  taken: readonly TakenRange[];
 }
 
 const CURE = 'the block table is damaged; copy the image again from where it came';

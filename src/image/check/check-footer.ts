@@ -1,4 +1,5 @@
-import { GIB, SECTOR } from '../../base/units.ts';
+import { SECTOR } from '../../base/units.ts';
+import { MOST_DYNAMIC } from '../vhd/block-layout.ts';
 import { checksum } from '../vhd/checksum.ts';
 import { FOOTER_BYTES, type Footer, fromTimestamp, parseFooter } from '../vhd/footer.ts';
 import { geometryBytes, geometryOf } from '../vhd/geometry.ts';
@@ -9,7 +10,6 @@ import { everyFault, type Faulty } from './every-fault.ts';
 import type { RawFooter } from './footers.ts';
 import type { Report } from './report.ts';
 
-const MOST_DYNAMIC = 2040 * GIB;
 /** Clocks and time zones differ. */
 const DAY = 86_400_000;
 const RENEW = 'convert the image to a new one (vhdvault vhd convert) if another program refuses it';

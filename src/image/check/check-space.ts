@@ -1,7 +1,8 @@
 import { MIB, roundUp, SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
+import type { TakenRange } from '../vhd/bat.ts';
 import type { DynamicHeader } from '../vhd/dynamic-header.ts';
-import type { NamedRange, StoredBlocks } from './check-entries.ts';
+import type { StoredBlocks } from './check-entries.ts';
 import { type Budget, hasData } from './nonzero.ts';
 import type { Report } from './report.ts';
 import { usedRanges } from './used-ranges.ts';
@@ -14,7 +15,7 @@ const MOST_READ: number = 64 * MIB;
 
 export interface Space {
   source: ByteSource;
-  structures: readonly NamedRange[];
+  structures: readonly TakenRange[];
   header: DynamicHeader;
   /** Null where the table could not be read. */
   blocks: StoredBlocks | null;
@@ -49,7 +50,7 @@ export async function checkSpace(space: Space, report: Report): Promise<void> {
 }
 
 /** Blocks over structures are the table's trouble, and found there. */
-function checkOverlaps(structures: readonly NamedRange[], report: Report): void {
+function checkOverlaps(structures: readonly TakenRange[], report: Report): void {
   const sorted = [...structures].sort((a, b) => a.start - b.start);
   for (const [i, range] of sorted.entries()) {
     const next = sorted[i + 1];

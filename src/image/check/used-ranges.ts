@@ -1,10 +1,10 @@
 import { roundUp, SECTOR } from '../../base/units.ts';
-import { batBytes } from '../vhd/bat.ts';
-import { type DynamicHeader, HEADER_BYTES } from '../vhd/dynamic-header.ts';
-import { FOOTER_BYTES } from '../vhd/footer.ts';
+import type { TakenRange } from '../vhd/bat.ts';
+import type { DynamicHeader } from '../vhd/dynamic-header.ts';
+import { headRanges } from '../vhd/layer.ts';
 import { locatorRoom } from '../vhd/parent-locator.ts';
 import { BATMAP_HEADER_BYTES, type FoundBatmap } from '../vhd/tap-batmap.ts';
-import type { NamedRange, StoredBlocks } from './check-entries.ts';
+import type { StoredBlocks } from './check-entries.ts';
 
 /** The ranges of a file that its structures take, those that lie inside of it. */
 export function structuresOf(image: {
@@ -12,12 +12,10 @@ export function structuresOf(image: {
   headerOffset: number;
   batmap: FoundBatmap | null;
   limit: number;
-}): NamedRange[] {
+}): TakenRange[] {
   const { header, headerOffset, batmap, limit } = image;
-  const ranges: NamedRange[] = [
-    { start: 0, end: FOOTER_BYTES, name: 'the copy of the footer' },
-    { start: headerOffset, end: headerOffset + HEADER_BYTES, name: 'the dynamic header' },
-    { start: header.tableOffset, end: header.tableOffset + batBytes(header.maxTableEntries), name: 'the block table' },
+  const ranges = [
+    ...headRanges(headerOffset, header),
     ...header.locators.map(({ slot, dataOffset, dataLength }) => {
       return { start: dataOffset, end: dataOffset + dataLength, name: `parent locator ${slot}` };
     }),
@@ -35,7 +33,7 @@ export function structuresOf(image: {
  * the disk needs of it), and blocks that only the unused end of the table names, for these are not ours to give away.
  */
 export function* usedRanges(image: {
-  structures: readonly NamedRange[];
+  structures: readonly TakenRange[];
   header?: DynamicHeader;
   blocks: StoredBlocks | null;
   lastExtra: number;

@@ -3,11 +3,11 @@ import { ioError, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes } from '../../base/hex.ts';
 import { MIB, roundUp, SECTOR } from '../../base/units.ts';
 import { writeFully } from '../../io/write-fully.ts';
-import { batBytes, UNALLOCATED } from './bat.ts';
-import { type DynamicHeader, HEADER_BYTES } from './dynamic-header.ts';
+import { UNALLOCATED } from './bat.ts';
+import type { DynamicHeader } from './dynamic-header.ts';
 import { findFooter } from './find-footer.ts';
 import { encodeFooter, FOOTER_BYTES, type Footer } from './footer.ts';
-import type { BlockTable, Layer } from './layer.ts';
+import { type BlockTable, headRanges, type Layer } from './layer.ts';
 import { bitmapBytes } from './sector-bitmap.ts';
 
 /**
@@ -113,7 +113,9 @@ async function isIntact({ source }: Layer, limit: number, footer: Uint8Array): P
   return equalBytes(copy, footer) && equalBytes(end, footer);
 }
 
-export async function put(file: BlockFile, position: number, bytes: Uint8Array): Promise<void> {
+type OpenFile = Pick<BlockFile, 'handle' | 'path'>;
+
+export async function put(file: OpenFile, position: number, bytes: Uint8Array): Promise<void> {
   await writeFully(file.handle, file.path, position, bytes);
 }
 
@@ -129,7 +131,7 @@ export async function makeDurable(file: Pick<BlockFile, 'handle' | 'path' | 'fai
   });
 }
 
-export async function setFileSize(file: Pick<BlockFile, 'handle' | 'path'>, size: number): Promise<void> {
+export async function setFileSize(file: OpenFile, size: number): Promise<void> {
   await file.handle.truncate(size).catch((error: unknown) => {
     throw ioError(error, 'setting the size of', file.path);
   });
@@ -168,7 +170,7 @@ export async function extend(file: BlockFile, end: number, ahead = 0): Promise<v
 
 const ZEROS: Uint8Array = new Uint8Array(MIB);
 
-export async function putZeros(file: BlockFile, position: number, length: number): Promise<void> {
+export async function putZeros(file: OpenFile, position: number, length: number): Promise<void> {
   for (let done = 0; done < length; done += ZEROS.byteLength) {
     await put(file, position + done, ZEROS.subarray(0, Math.min(ZEROS.byteLength, length - done)));
   }
@@ -180,18 +182,11 @@ interface Range {
 }
 
 function structures({ footer, header, limit }: BlockFile): Range[] {
-  const home = footer.dataOffset!;
-  const table = header.tableOffset;
   // Nobody checked those whose code is no path.
   const locators = header.locators
     .filter(({ dataOffset, dataLength }) => dataLength > 0 && dataOffset + dataLength <= limit)
     .map(({ dataOffset, dataLength }) => ({ start: dataOffset, end: roundUp(dataOffset + dataLength, SECTOR) }));
-  return [
-    { start: 0, end: FOOTER_BYTES },
-    { start: home, end: home + HEADER_BYTES },
-    { start: table, end: table + batBytes(header.maxTableEntries) },
-    ...locators,
-  ];
+  return [...headRanges(footer.dataOffset!, header), ...locators];
 }
 
 /** Where all that is in use ends; the last block counts whole, even if the file stores less of it. */

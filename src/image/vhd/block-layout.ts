@@ -16,7 +16,7 @@ export interface BlockLayout {
 }
 
 /** 0xFF000000 sectors: what Windows, qemu and Azure agree upon as the end of dynamic images. */
-const MOST_DYNAMIC: number = 2040 * GIB;
+export const MOST_DYNAMIC: number = 2040 * GIB;
 /** A table of 64 MiB. Small blocks on large disks would be legal beyond, but take more memory than anybody expects. */
 export const MOST_ENTRIES: number = 2 ** 24;
 /** File systems and page caches work in pages: data that begins on one is read and written without neighbours. */

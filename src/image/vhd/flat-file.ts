@@ -1,7 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { MIB } from '../../base/units.ts';
-import { writeFully } from '../../io/write-fully.ts';
-import { makeDurable, setFileSize } from './block-file.ts';
+import { makeDurable, put, putZeros, setFileSize } from './block-file.ts';
 import { encodeFooter, FOOTER_BYTES, type Footer } from './footer.ts';
 import { resized } from './resize-blocks.ts';
 
@@ -38,7 +36,8 @@ export async function resizeFlat(file: FlatFile, size: number): Promise<void> {
   if (limit > was) await putFooter(file, limit, old);
   // From here on the footer that stood here is data: the file must not be cut behind it again.
   file.limit = limit;
-  await putZeros(file, file.size, Math.min(limit, was + FOOTER_BYTES, Math.max(size, file.size)));
+  await putZeros(file, file.size, Math.min(limit, was + FOOTER_BYTES, Math.max(size, file.size)) - file.size);
+  await makeDurable(file);
   await putFooter(file, limit, footer);
   if (limit > size) {
     // Where it would lie over the one that counts, that one goes out of its way first.
@@ -53,18 +52,9 @@ export async function resizeFlat(file: FlatFile, size: number): Promise<void> {
 }
 
 async function putFooter(file: FlatFile, position: number, footer: Footer): Promise<void> {
-  await writeFully(file.handle, file.path, position, encodeFooter(footer)).catch(async (error: unknown) => {
+  await put(file, position, encodeFooter(footer)).catch(async (error: unknown) => {
     if (position > file.limit) await setFileSize(file, file.limit + FOOTER_BYTES).catch(() => {});
     throw error;
   });
-  await makeDurable(file);
-}
-
-const ZEROS: Uint8Array = new Uint8Array(MIB);
-
-async function putZeros(file: FlatFile, from: number, to: number): Promise<void> {
-  for (let at = from; at < to; at += ZEROS.byteLength) {
-    await writeFully(file.handle, file.path, at, ZEROS.subarray(0, Math.min(ZEROS.byteLength, to - at)));
-  }
   await makeDurable(file);
 }

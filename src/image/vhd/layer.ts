@@ -125,7 +125,7 @@ async function readLocators(source: ByteSource, found: FoundFooter, header: Dyna
     const entry = found.footer.dataOffset! + LOCATORS_AT + locator.slot * LOCATOR_BYTES;
     const where = { path: source.path, offset: entry };
     checkLocator(locator, found.limit, where);
-    checkLocatorPlace(locator, headRanges(found.footer, header), where);
+    checkLocatorPlace(locator, headRanges(found.footer.dataOffset!, header), where);
     const data = new Uint8Array(locator.dataLength);
     await source.read(locator.dataOffset, data);
     paths.push({ code, path: parseLocatorPath(locator.code, data) });
@@ -175,8 +175,7 @@ export function checkTable(path: string, found: FoundFooter, header: DynamicHead
 }
 
 /** Where neither a block nor a locator's data can be. */
-function headRanges(footer: Footer, header: DynamicHeader): TakenRange[] {
-  const at = footer.dataOffset!;
+export function headRanges(at: number, header: Pick<DynamicHeader, 'tableOffset' | 'maxTableEntries'>): TakenRange[] {
   const table = header.tableOffset;
   return [
     { start: 0, end: FOOTER_BYTES, name: 'the copy of the footer' },
@@ -189,7 +188,7 @@ export function takenRanges(footer: Footer, header: DynamicHeader): TakenRange[]
   const path = (locator: ParentLocator): boolean =>
     footer.type === 'differencing' && isPathLocator(locator) && locator.dataLength > 0;
   return [
-    ...headRanges(footer, header),
+    ...headRanges(footer.dataOffset!, header),
     ...header.locators.filter(path).map((locator) => ({
       start: locator.dataOffset,
       end: locator.dataOffset + locator.dataLength,

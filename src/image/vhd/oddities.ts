@@ -1,6 +1,5 @@
 import type { Finding } from '../../base/finding.ts';
-import { MIB } from '../../base/units.ts';
-import type { DynamicHeader } from './dynamic-header.ts';
+import { type DynamicHeader, isUsualBlockSize } from './dynamic-header.ts';
 import type { Footer } from './footer.ts';
 import { geometryBytes } from './geometry.ts';
 
@@ -43,7 +42,7 @@ export function oddities(path: string, footer: Footer): Finding[] {
 
 /** What is odd about a dynamic header, and yet legal. */
 export function headerOddities(path: string, header: DynamicHeader): Finding[] {
-  if ([MIB / 2, 2 * MIB].includes(header.blockSize)) return [];
+  if (isUsualBlockSize(header.blockSize)) return [];
   const what = `blocks of ${header.blockSize} bytes are legal, but some programs read only 2 MiB and 512 KiB`;
   return [{ severity: 'info', code: 'VHD_BLOCK_SIZE', what, where: path, cure: '' }];
 }

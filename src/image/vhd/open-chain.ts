@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { type Cancellable, throwIfAborted } from '../../base/abort.ts';
 import { isError, VhdvaultError } from '../../base/errors.ts';
+import { fileIdentity } from '../../io/file-identity.ts';
 import { openParent } from './find-parent.ts';
 import type { Layer } from './layer.ts';
 import { allowedFolders } from './parent-folders.ts';
@@ -42,7 +42,7 @@ export async function openChain(path: string, options: ChainOptions): Promise<Op
       const child = layers[layers.length - 1]!;
       if (child.format !== 'vhd-differencing') return { layers, broken: null };
       throwIfAborted(signal);
-      visited.add(await identity(child));
+      visited.add(await fileIdentity(child.source.path));
       if (layers.length >= MOST_LAYERS) throw tooDeep(path);
       layers.push(await openParent({ child, allowed, visited, told: format === 'vhd', signal }));
     }
@@ -55,11 +55,6 @@ export async function openChain(path: string, options: ChainOptions): Promise<Op
 
 export async function closeLayers(layers: readonly Layer[]): Promise<void> {
   for (const layer of layers) await layer.source[Symbol.asyncDispose]();
-}
-
-async function identity(layer: Layer): Promise<string> {
-  const { dev, ino } = await stat(layer.source.path, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 function tooDeep(path: string): VhdvaultError {

@@ -1,5 +1,5 @@
-import { ioError } from '../../base/errors.ts';
 import { roundUp, SECTOR } from '../../base/units.ts';
+import { readFully } from '../../io/source.ts';
 import { batBytes, encodeBat, UNALLOCATED } from './bat.ts';
 import {
   type BlockFile,
@@ -136,9 +136,7 @@ async function relocate(file: BlockFile, block: number, length: number): Promise
   const { bat, bitmapBytes } = file.blocks;
   const old = bat[block]! * SECTOR;
   const bytes = new Uint8Array(bitmapBytes + length);
-  await file.handle.read(bytes, 0, bytes.byteLength, old).catch((error: unknown) => {
-    throw ioError(error, `reading at byte ${old} of`, file.path);
-  });
+  await readFully(file.handle, file.path, old, bytes);
   bat[block] = UNALLOCATED;
   file.blocks.stored--;
   await allocate(file, block);

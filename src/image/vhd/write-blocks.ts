@@ -1,5 +1,6 @@
-import { ioError, VhdvaultError } from '../../base/errors.ts';
+import { VhdvaultError } from '../../base/errors.ts';
 import { MIB, roundUp, SECTOR } from '../../base/units.ts';
+import { readFully } from '../../io/source.ts';
 import { isZero } from '../is-zero.ts';
 import { UNALLOCATED } from './bat.ts';
 import { type BlockFile, begin, blockBytes, extend, makeDurable, put, putZeros } from './block-file.ts';
@@ -148,9 +149,7 @@ export async function readBitmap(file: BlockFile, block: number): Promise<Uint8A
   const { bat, bitmapBytes } = file.blocks;
   const bitmap = new Uint8Array(bitmapBytes);
   const position = bat[block]! * SECTOR;
-  await file.handle.read(bitmap, 0, bitmapBytes, position).catch((error: unknown) => {
-    throw ioError(error, `reading at byte ${position} of`, file.path);
-  });
+  await readFully(file.handle, file.path, position, bitmap);
   return bitmap;
 }
 
