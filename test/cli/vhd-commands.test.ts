@@ -17,8 +17,7 @@ beforeEach(async () => {
   await mkdir(home);
 });
 
-const vhd = (...words: string[]): Promise<Ended> =>
-  runCli(['vhd', ...words], { NODE_COMPILE_CACHE: join(temp.path, 'compiled') });
+const vhd = (...words: string[]): Promise<Ended> => runCli(['vhd', ...words]);
 
 /** What a command tells a program; it must end with `exitCode`, and say nothing on standard error. */
 async function told(exitCode: number, ...words: string[]): Promise<Record<string, unknown>> {

@@ -10,10 +10,8 @@ export async function programHome(home: string): Promise<Record<string, string>>
     VHDVAULT_KEY_FILE: join(home, 'key'),
     VHDVAULT_CACHE: join(home, 'cache'),
     VHDVAULT_STATE: join(home, 'state'),
-    // To strip and compile our modules takes longer than most runs.
-    NODE_COMPILE_CACHE: join(home, 'compiled'),
   };
 }
 
 /** What a run may touch whatever it does. */
-export const OF_EVERY_RUN: RegExp = /^(cache|state|compiled)\b/;
+export const OF_EVERY_RUN: RegExp = /^(cache|state)\b/;

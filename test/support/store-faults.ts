@@ -29,7 +29,7 @@ export function storeFaults(k: number, mode: FaultMode): Faults {
     if (!fails) return work();
     if (!faults.hit) faults.what = what;
     faults.hit = true;
-    if (mode === 'late') await work();
+    if (mode === 'late') await closed(await work());
     throw new VhdvaultError('IO', `injected fault at operation ${n}: ${what}`);
   }
 
@@ -68,4 +68,10 @@ export function storeFaults(k: number, mode: FaultMode): Faults {
   }
 
   return faults;
+}
+
+/** Whoever is told that opening failed closes nothing. */
+async function closed(result: unknown): Promise<void> {
+  if (typeof result === 'object' && result !== null && Symbol.asyncDispose in result)
+    await (result as AsyncDisposable)[Symbol.asyncDispose]();
 }
