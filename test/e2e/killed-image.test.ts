@@ -13,7 +13,7 @@ import {
 } from '../support/scene-checks.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeWithTool } from '../support/tool.ts';
-import { type Call, recordCalls, runUntil, warmUp } from '../support/traced-run.ts';
+import { bundle, type Call, recordCalls, runUntil } from '../support/traced-run.ts';
 
 const temp = tempFolder({ inMemory: true });
 /** Milliseconds. */
@@ -42,7 +42,7 @@ afterAll(() => {
 });
 
 describeWithTool('strace', 'an image', () => {
-  beforeAll(() => warmUp(temp.fresh('warm')));
+  beforeAll(() => bundle(temp.fresh('bundle')));
 
   it.each(KILLED)(
     'is the old or the new one wherever it is killed, and it can be done again: $title',

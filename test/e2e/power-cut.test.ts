@@ -15,7 +15,7 @@ import {
 } from '../support/scene-checks.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeWithTool } from '../support/tool.ts';
-import { warmUp } from '../support/traced-run.ts';
+import { bundle } from '../support/traced-run.ts';
 
 const temp = tempFolder({ inMemory: true });
 const IS_LONG = process.env.VHDVAULT_LONG === '1';
@@ -25,7 +25,7 @@ const ROUNDS = IS_LONG ? 20 : 1;
 const CUTS: readonly Cut[] = ['none', 'last', 'some', 'all'];
 
 describeWithTool('strace', 'an image', () => {
-  beforeAll(() => warmUp(temp.fresh('warm')));
+  beforeAll(() => bundle(temp.fresh('bundle')));
 
   it.each(SCENES.filter(({ isShort }) => isShort || IS_LONG))(
     'opens, and is the old or the new one, wherever the power goes: $title',

@@ -17,7 +17,7 @@ import { partPath } from '../../src/io/atomic-file.ts';
 import { bytesOf, type ImageAction } from '../support/image-action.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeWithTool } from '../support/tool.ts';
-import { recordCalls, runUntil, warmUp } from '../support/traced-run.ts';
+import { bundle, recordCalls, runUntil } from '../support/traced-run.ts';
 
 const temp = tempFolder({ inMemory: true });
 const KIB = 1024;
@@ -180,7 +180,7 @@ describe('creating an image', () => {
 });
 
 describeWithTool('strace', 'an image', () => {
-  beforeAll(() => warmUp(temp.fresh('warm')));
+  beforeAll(() => bundle(temp.fresh('bundle')));
 
   /** Lets every call of some names fail, or kills the program at it: the image is the old or the new one. */
   async function expectOldOrNew(

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rolldown } from 'rolldown';
 import type { ImageAction } from './image-action.ts';
 
 /** A system call that changes files. */
@@ -19,23 +19,19 @@ export interface TracedEnd {
   stderr: string;
 }
 
-const SCRIPT = join(import.meta.dirname, 'image-action.ts');
-/** To strip and compile our modules takes longer than what they do. */
-let cache = join(tmpdir(), 'vhdvault-compiled');
+/** All modules in one file, made by `bundle`: strace stops at every call, and most would be those that load modules. */
+let script = '';
 const CALLS = [
   ...['pwrite64', 'pwritev', 'pwritev2', 'ftruncate', 'truncate', 'fallocate', 'copy_file_range', 'sendfile'],
   ...['fsync', 'fdatasync', 'sync_file_range', 'rename', 'renameat', 'renameat2', 'link', 'linkat', 'symlink'],
   ...['unlink', 'unlinkat', 'mkdir', 'mkdirat'],
 ];
 
-/** Lets the runtime compile all modules and keep them, before the first run that counts. */
-export async function warmUp(folder: string): Promise<void> {
-  await mkdir(folder);
-  cache = join(folder, 'compiled');
-  await traced({ do: 'create', path: join(folder, 'x.vhd'), options: { type: 'fixed', size: 512 } }, [
-    '-e',
-    'trace=none',
-  ]);
+/** To be called before anything is run. */
+export async function bundle(folder: string): Promise<void> {
+  script = join(folder, 'image-action.mjs');
+  await using made = await rolldown({ input: join(import.meta.dirname, 'image-action.ts'), platform: 'node' });
+  await made.write({ file: script, codeSplitting: false });
 }
 
 /**
@@ -86,9 +82,9 @@ export async function runUntil(action: ImageAction, { name, nth }: Call, fault: 
 }
 
 async function traced(action: ImageAction, options: readonly string[]): Promise<TracedEnd> {
-  const program = [process.execPath, SCRIPT, JSON.stringify(action)];
+  const program = [process.execPath, script, JSON.stringify(action)];
   const child = spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '', NODE_COMPILE_CACHE: cache },
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '' },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let stderr = '';
