@@ -13,7 +13,7 @@ type WaitingName = { [K in keyof Library]: Library[K] extends Waits ? K : never 
 type Call = (options: { signal: AbortSignal }) => Promise<unknown>;
 
 const SIZE = 64 * 1024;
-const temp = tempFolder();
+const temp = tempFolder({ inMemory: true });
 const cancelled = { signal: AbortSignal.abort() };
 const plan = library.planImage({ format: 'raw', size: SIZE });
 const open = new AsyncDisposableStack();

@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 const COUNT = 10_000;
 /** The libraries' own, and 100 KB of garbage for each input. */
 const MOST_GROWTH = 192 * MIB;
-const temp = tempFolder();
+const temp = tempFolder({ inMemory: true });
 
 describe('images that are damaged in ways which know the format', () => {
   it(`break no law, ${COUNT} of them`, async () => {

@@ -7,7 +7,7 @@ import { PASSPHRASE } from '../support/fixed-parts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const BLOCK = 16 * 1024;
 const code = (word: string): object => expect.objectContaining({ code: word });
 

@@ -11,7 +11,7 @@ import { type BenchOptions, noise, openBench, rawDisk, text, type VaultBench } f
 import { buildChain } from '../support/vhd-chain.ts';
 import { link } from '../support/vhd-program.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const BLOCK = 16 * 1024;
 const code = (word: string): object => expect.objectContaining({ code: word });
 

@@ -7,7 +7,7 @@ import { PASSPHRASE } from '../support/fixed-parts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { noise, openBench, rawDisk, text, type VaultBench } from '../support/vault-bench.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const BIN = join(import.meta.dirname, '../../src/cli/bin.ts');
 const SIZE = 12 << 20;
 const KILLS = 10;

@@ -5,7 +5,7 @@ import { previewBackup } from '../../src/jobs/preview-job.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const BLOCK = 16 * 1024;
 
 async function scene(

@@ -8,7 +8,7 @@ import { CHEAP_KDF, PASSPHRASE } from '../support/fixed-parts.ts';
 import { storeFaults } from '../support/store-faults.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const record = { item: 'web01', started: 1 };
 const job = (n: number): string => `${n}`.padStart(32, '0');
 

@@ -15,7 +15,7 @@ import { CHEAP_KDF, fixedRandom, PASSPHRASE } from '../support/fixed-parts.ts';
 import { storeFaults } from '../support/store-faults.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const folder = tempFolder();
+const folder = tempFolder({ inMemory: true });
 const cheap = { kdf: CHEAP_KDF, reserve: 1024 };
 const keyFile = { keyFile: new Uint8Array(32).fill(9) };
 
