@@ -16,7 +16,7 @@ import { CHEAP_KDF } from '../support/fixed-parts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeIf } from '../support/tool.ts';
 
-const folder = tempFolder({ inMemory: true });
+const folder = tempFolder();
 const record = { item: 'web01', started: 1 };
 const job = (n: number): string => `${n}`.padStart(32, '0');
 
