@@ -30,6 +30,7 @@ interface Scene {
 async function interrupted(): Promise<Scene> {
   const bench = await openBench(folder.fresh('resume'), {
     where: 'folder',
+    inThread: true,
     compression: 'none',
     blockSize: 128 * 1024,
   });

@@ -15,8 +15,9 @@ export interface BenchOptions {
   blockSize?: number;
   compression?: Compression;
   encrypted?: boolean;
-  /** Default memory, all in this thread; `folder`: a real folder and real threads. */
+  /** Default memory, all in this thread; `folder`: a real folder and, unless told otherwise, real threads. */
   where?: 'memory' | 'folder';
+  inThread?: boolean;
   threads?: number;
 }
 
@@ -40,13 +41,19 @@ let count = 0;
 
 /** Makes a vault; `folder` must not exist or be empty. */
 export async function openBench(folder: string, options: BenchOptions = {}): Promise<VaultBench> {
-  const { where = 'memory', encrypted = true, blockSize = 16 * 1024, compression = 'lz4' } = options;
+  const {
+    where = 'memory',
+    inThread = where === 'memory',
+    encrypted = true,
+    blockSize = 16 * 1024,
+    compression = 'lz4',
+  } = options;
   const address = join(folder, 'vault');
   const [cache, state] = [join(folder, 'cache'), join(folder, 'state')];
   const storeAddress: StoreAddress =
     where === 'memory' ? { kind: 'memory', name: `bench-${count++}` } : { kind: 'folder', path: address };
   const pool = (): { pool?: ReturnType<typeof openInThreadPool> } =>
-    where === 'memory' ? { pool: openInThreadPool(options.threads ?? 2) } : {};
+    inThread ? { pool: openInThreadPool(options.threads ?? 2) } : {};
   const common = (): SessionOptions => ({
     ...{ cache, state, threads: options.threads ?? 2 },
     ...(encrypted && PASSPHRASE),

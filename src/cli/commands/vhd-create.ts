@@ -1,6 +1,5 @@
 import { dirname, resolve } from 'node:path';
 import { VhdvaultError } from '../../base/errors.ts';
-import { KIB, MIB } from '../../base/units.ts';
 import type { CreateReport } from '../../report/create-text.ts';
 import { type Command, command } from '../command.ts';
 import { imageFileOf } from '../image-file.ts';
@@ -63,7 +62,8 @@ export const vhdCreateCommand: Command = command({
       throw withFixedCure(error, cureFor(parent));
     });
     const { facts, findings } = image;
-    const warnings = blockSize === undefined ? [] : warningsOf(blockSize);
+    const odd = blockSize === undefined ? undefined : findings.find(({ code }) => code === 'VHD_BLOCK_SIZE');
+    const warnings = odd ? [`${odd.what}: leave --block-size out`] : [];
     const result: CreateReport = { ...facts, path, findings, warnings, notices: noticesOf(facts) };
     return { result, text: (look) => createText(result, look) };
   },
@@ -95,11 +95,4 @@ function noticesOf({ path, parent }: { path: string; parent: { path: string } | 
   const folder = parent && dirname(parent.path);
   if (folder === null || folder === dirname(path)) return [];
   return [`the parent lies in another folder: give --parent-root ${folder} to commands that read the image`];
-}
-
-function warningsOf(blockSize: number): string[] {
-  if ([512 * KIB, 2 * MIB].includes(blockSize)) return [];
-  return [
-    `blocks of ${blockSize} bytes are legal, but many programs read only 2MiB and 512KiB: leave --block-size out`,
-  ];
 }
