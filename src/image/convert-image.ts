@@ -4,13 +4,13 @@ import { systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { KIB, MIB, SECTOR } from '../base/units.ts';
-import { discard, partPath, publishFile } from '../io/atomic-file.ts';
+import { discard, publishFile } from '../io/atomic-file.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { DEFAULT_BLOCK_SIZE, planImage, type TargetFormat } from './image-plan.ts';
 import { createPlannedImage, openImageWriter, writeStructures } from './image-writer.ts';
 import { isZero } from './is-zero.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
-import { checkTarget } from './target.ts';
+import { claimTarget } from './target.ts';
 import { layoutBlocks } from './vhd/block-layout.ts';
 import { bitmapBytes } from './vhd/sector-bitmap.ts';
 
@@ -66,13 +66,14 @@ export async function convertImage(source: string, target: string, options: Conv
     ...(sourceFormat && { format: sourceFormat }),
     ...(signal && { signal }),
   });
-  await checkTarget(target, { force: options.force === true, sources: await disk.generation() });
-  const before = JSON.stringify(await disk.generation());
-  const part = partPath(target, options.random ?? systemRandom);
+  const { force = false } = options;
+  const sources = await disk.generation();
+  await using claimed = await claimTarget(target, { force, sources });
+  const { part } = claimed;
   try {
     const bytes = await copy(disk, part, options);
-    if (JSON.stringify(await disk.generation()) !== before) throw changed(source);
-    await publishFile(part, target, { force: options.force === true });
+    if (JSON.stringify(await disk.generation()) !== JSON.stringify(sources)) throw changed(source);
+    await publishFile(part, target, { force });
     return { path: target, format: FORMATS[options.format], virtualSize: disk.size, bytes };
   } catch (error) {
     await discard(part);

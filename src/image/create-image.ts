@@ -4,13 +4,11 @@ import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { MIB } from '../base/units.ts';
-import { discard, partPath, publishFile } from '../io/atomic-file.ts';
-import { lockImage, lockTarget } from './image-lock.ts';
+import { discard, publishFile } from '../io/atomic-file.ts';
 import { DEFAULT_BLOCK_SIZE, type ImagePlan, type PlanParent, planImage } from './image-plan.ts';
 import { createPlannedImage } from './image-writer.ts';
-import { isThere } from './merge-journal.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
-import { checkTarget } from './target.ts';
+import { claimTarget } from './target.ts';
 import { isBlockSize } from './vhd/dynamic-header.ts';
 import { type LocatorCode, parentNames } from './vhd/name-parent.ts';
 import { isVhdName } from './vhd/recognise.ts';
@@ -58,13 +56,8 @@ export async function createImage(path: string, options: CreateImageOptions): Pr
   const { signal, force = false } = options;
   const cancellable = signal ? { signal } : {};
   await using parent = options.parent === undefined ? null : await openParent(options.parent, options);
-  await using _lock = await lockTarget(path);
-  // The lock is ours, so one that is there was left by who was killed.
-  const part = partPath(path);
-  await discard(part);
-  await checkTarget(path, { force, sources: parent ? await parent.generation() : [] });
-  // Whoever is writing to what is replaced would write on, into nothing.
-  await using _old = (await isThere(path)) ? await lockImage(path) : null;
+  await using target = await claimTarget(path, { force, sources: parent ? await parent.generation() : [] });
+  const { part } = target;
   const plan = await planFor(path, options, parent);
   const parentRoots = [...(options.parentRoots ?? [])];
   if (options.parent !== undefined) parentRoots.push(dirname(await realpath(options.parent)));

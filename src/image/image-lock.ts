@@ -5,6 +5,9 @@ import { basename, dirname } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../base/errors.ts';
 import { fileIdentity } from '../io/file-identity.ts';
 
+/** Elsewhere nobody is kept from writing. */
+export const canLock: boolean = platform() === 'linux';
+
 /**
  * Keeps other processes of this machine from writing to an image at the same time. The lock is a name that only the kernel
  * knows (an abstract socket, so Linux only), which goes with the process however that ends: nothing is left behind, and
@@ -25,7 +28,7 @@ export async function lockTarget(path: string): Promise<AsyncDisposable> {
 }
 
 async function lock(path: string, identity: string): Promise<AsyncDisposable> {
-  if (platform() !== 'linux') return { [Symbol.asyncDispose]: async () => {} };
+  if (!canLock) return { [Symbol.asyncDispose]: async () => {} };
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,15 +1,42 @@
 import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ioError, VhdvaultError } from '../base/errors.ts';
+import { systemRandom } from '../base/random.ts';
+import { discard, partPath, refuseOther } from '../io/atomic-file.ts';
+import { canLock, lockImage, lockTarget } from './image-lock.ts';
+import { isThere } from './merge-journal.ts';
+
+/** What may be replaced, and what never. */
+export interface TargetOptions {
+  force: boolean;
+  sources: readonly { path: string }[];
+}
+
+/** A new image that nobody else writes at the same time. */
+export interface ClaimedTarget extends AsyncDisposable {
+  /** Where it is written until it is whole. */
+  part: string;
+}
 
 /**
- * Looks whether a file can be written at `path`: its folder is there, and nothing that must not be replaced.
- * @throws TARGET_EXISTS, TARGET_UNUSABLE where it is one of the `sources`, NOT_FOUND, NO_PERMISSION, IO
+ * Takes a place for a new image, and clears what somebody left there who was killed.
+ * @throws TARGET_EXISTS, TARGET_UNUSABLE where it is one of the `sources`, IMAGE_LOCKED, NOT_FOUND, NO_PERMISSION, IO
  */
-export async function checkTarget(
-  path: string,
-  options: { force: boolean; sources: readonly { path: string }[] },
-): Promise<void> {
+export async function claimTarget(path: string, options: TargetOptions): Promise<ClaimedTarget> {
+  await using locks = new AsyncDisposableStack();
+  locks.use(await lockTarget(path));
+  // The lock is ours, so a part of this name was left.
+  const part = partPath(path, canLock ? undefined : systemRandom);
+  await discard(part);
+  await checkTarget(path, options);
+  // Whoever is writing to what is replaced would write on, into nothing.
+  if (await isThere(path)) locks.use(await lockImage(path));
+  const held = locks.move();
+  return { part, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** Its folder is there, and nothing that must not be replaced. */
+async function checkTarget(path: string, options: TargetOptions): Promise<void> {
   const folder = dirname(path);
   await stat(folder).catch((error: unknown) => {
     throw ioError(error, 'opening the folder', folder);
@@ -25,7 +52,7 @@ export async function checkTarget(
       });
     }
   }
-  if (options.force) return;
+  if (options.force) return await refuseOther(path);
   throw new VhdvaultError('TARGET_EXISTS', `${path} exists`, {
     hint: 'name another target, or overwrite it with --force',
     details: { path },

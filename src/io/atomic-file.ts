@@ -67,16 +67,22 @@ async function place(part: string, target: string): Promise<void> {
   await discard(part);
 }
 
-/** Only files (and links, themselves) are replaced: renaming over `/dev/sdb` would replace the node, as root without a word. */
-async function replace(part: string, target: string): Promise<void> {
+/**
+ * Only files (and links, themselves) are replaced: renaming over `/dev/sdb` would replace the node, as root without a word.
+ * @throws TARGET_UNUSABLE
+ */
+export async function refuseOther(target: string): Promise<void> {
   const there = await lstat(target).catch(() => null);
-  if (there && !there.isFile() && !there.isSymbolicLink()) {
-    const kind = there.isDirectory() ? 'a folder' : 'no regular file';
-    throw new VhdvaultError('TARGET_UNUSABLE', `${target} is ${kind}`, {
-      hint: 'name a file',
-      details: { path: target },
-    });
-  }
+  if (!there || there.isFile() || there.isSymbolicLink()) return;
+  const kind = there.isDirectory() ? 'a folder' : 'no regular file';
+  throw new VhdvaultError('TARGET_UNUSABLE', `${target} is ${kind}`, {
+    hint: 'name a file',
+    details: { path: target },
+  });
+}
+
+async function replace(part: string, target: string): Promise<void> {
+  await refuseOther(target);
   await rename(part, target).catch((error: unknown) => {
     throw ioError(error, 'naming', target);
   });

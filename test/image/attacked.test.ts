@@ -1,4 +1,4 @@
-import { cp, mkdir, open, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noise } from '../../fixtures/noise.ts';
@@ -6,6 +6,7 @@ import { stampOf } from '../../src/image/merge-journal.ts';
 import {
   type CreateImageOptions,
   checkImage,
+  convertImage,
   createImage,
   findChildren,
   isError,
@@ -172,10 +173,29 @@ describe('creating an image', () => {
 
   it('does not replace an image that is being written to', async () => {
     const at = await folderWith('open');
-    await make(at('one.vhd'), { type: 'dynamic', size: SIZE }, 0, 1);
+    for (const name of ['one.vhd', 'two.vhd']) await make(at(name), { type: 'dynamic', size: SIZE }, 0, 1);
     await using _disk = await openWritable(at('one.vhd'));
     const run = make(at('one.vhd'), { type: 'dynamic', size: SIZE, force: true }, 0, 2);
     expect(await refused(run)).toBe('IMAGE_LOCKED');
+    const converted = convertImage(at('two.vhd'), at('one.vhd'), { format: 'fixed', force: true });
+    expect(await refused(converted)).toBe('IMAGE_LOCKED');
+  });
+
+  it('is not begun where no image can be put, and what a killed run left goes', async () => {
+    const at = await folderWith('targets');
+    await make(at('one.vhd'), { type: 'dynamic', size: SIZE }, 0, 1);
+    await mkdir(at('folder.vhd'));
+    let copied = 0;
+    const run = convertImage(at('one.vhd'), at('folder.vhd'), {
+      format: 'raw',
+      force: true,
+      onProgress: () => copied++,
+    });
+    expect(await refused(run)).toBe('TARGET_UNUSABLE');
+    expect(copied).toBe(0);
+    await writeFile(partPath(at('two.vhd')), 'left');
+    await convertImage(at('one.vhd'), at('two.vhd'), { format: 'fixed' });
+    expect((await readdir(at('.'))).toSorted()).toEqual(['folder.vhd', 'one.vhd', 'two.vhd']);
   });
 });
 
