@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
 import { discard } from '../io/atomic-file.ts';
 import { syncFolder } from '../io/folder.ts';
+import { isThere } from '../io/is-there.ts';
 import { writeFully } from '../io/write-fully.ts';
 
 /*
@@ -103,14 +104,4 @@ export async function dropFinished(parent: string, folders: readonly string[]): 
       await dropJournal(child);
     }
   }
-}
-
-export async function isThere(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return false;
-      throw ioError(error, 'looking at', path);
-    },
-  );
 }

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { systemRandom } from '../base/random.ts';
 import { discard, partPath, refuseOther } from '../io/atomic-file.ts';
+import { isThere } from '../io/is-there.ts';
 import { canLock, lockImage, lockTarget } from './image-lock.ts';
-import { isThere } from './merge-journal.ts';
 
 /** What may be replaced, and what never. */
 export interface TargetOptions {

@@ -2,7 +2,8 @@ import { throwIfAborted } from '../base/abort.ts';
 import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { type ImagePlan, planImage, type TargetFormat } from '../image/image-plan.ts';
 import { createPlannedImage } from '../image/image-writer.ts';
-import { discard, partPath, publishFile } from '../io/atomic-file.ts';
+import { claimTarget } from '../image/target.ts';
+import { discard, publishFile } from '../io/atomic-file.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -57,12 +58,13 @@ export async function planRestore(
 
 /** Writes one disk of a point to an image, all workers at once; the image has its name only when it is complete and durable. */
 export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan): Promise<CopyCounts> {
-  const { vault, target, force } = options;
+  const { target, force } = options;
   if (target.format === 'block-device') {
     await createPlannedImage(target.path, plan);
     return copyDisk(options, plan, target.path);
   }
-  const part = partPath(target.path, vault.random);
+  await using claimed = await claimTarget(target.path, { force, sources: [] });
+  const { part } = claimed;
   try {
     await createPlannedImage(part, plan);
     const counts = await copyDisk(options, plan, part);

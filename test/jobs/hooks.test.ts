@@ -157,7 +157,7 @@ describeWithTool('perl', 'a hook of which only dead processes are left that nobo
     const notices: string[] = [];
     // A child that is dead in the group, under a parent that has left it.
     const command = `perl -e 'fork or exit; setpgrp(0, 0); sleep 30' >/dev/null 2>&1 & echo $!; wait`;
-    const result = await hook(command, { timeout: 200, killAfter: 3000, onNotice: (text) => notices.push(text) });
+    const result = await hook(command, { timeout: 1000, killAfter: 3000, onNotice: (text) => notices.push(text) });
     const [parent] = pidsIn(result) as [number];
     expect(await isDead(parent)).toBe(false);
     process.kill(parent, 'SIGKILL');

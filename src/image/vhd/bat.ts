@@ -14,6 +14,15 @@ import { malformed, type Where } from './where.ts';
 /** The entry of a block that is not stored. */
 export const UNALLOCATED = 0xffffffff;
 
+/** Where the blocks of a dynamic or differencing image are. */
+export interface BlockTable {
+  blockSize: number;
+  bitmapBytes: number;
+  /** Sector of each block's bitmap, UNALLOCATED where there is none. */
+  bat: Uint32Array;
+  stored: number;
+}
+
 /** The table as numbers. Takes the bytes over: a table of 16 MiB is not copied. `bytes` must be 4-byte aligned. */
 export function parseBat(bytes: Uint8Array): Uint32Array {
   if (endianness() === 'LE') asBuffer(bytes).swap32();

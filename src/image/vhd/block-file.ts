@@ -3,11 +3,11 @@ import { ioError, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes } from '../../base/hex.ts';
 import { MIB, roundUp, SECTOR } from '../../base/units.ts';
 import { writeFully } from '../../io/write-fully.ts';
-import { UNALLOCATED } from './bat.ts';
+import { type BlockTable, UNALLOCATED } from './bat.ts';
 import type { DynamicHeader } from './dynamic-header.ts';
 import { findFooter } from './find-footer.ts';
 import { encodeFooter, FOOTER_BYTES, type Footer } from './footer.ts';
-import { type BlockTable, headRanges, type Layer } from './layer.ts';
+import { headRanges, type Layer } from './layer.ts';
 import { bitmapBytes } from './sector-bitmap.ts';
 
 /**

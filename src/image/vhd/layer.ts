@@ -2,7 +2,7 @@ import type { VhdvaultError } from '../../base/errors.ts';
 import type { Finding } from '../../base/finding.ts';
 import { SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
-import { batBytes, checkBat, parseBat, type TakenRange } from './bat.ts';
+import { type BlockTable, batBytes, checkBat, parseBat, type TakenRange } from './bat.ts';
 import { MOST_ENTRIES } from './block-layout.ts';
 import { type DynamicHeader, HEADER_BYTES, parseDynamicHeader } from './dynamic-header.ts';
 import type { FoundFooter } from './find-footer.ts';
@@ -31,15 +31,6 @@ export interface LocatorPath {
   code: string;
   /** As it is stored: mostly a Windows path. */
   path: string | null;
-}
-
-/** Where the blocks of a dynamic or differencing image are. */
-export interface BlockTable {
-  blockSize: number;
-  bitmapBytes: number;
-  /** Sector of each block's bitmap, UNALLOCATED where there is none. */
-  bat: Uint32Array;
-  stored: number;
 }
 
 /** One file of a chain, opened and checked. */

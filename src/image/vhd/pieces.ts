@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { GIB, MIB, SECTOR } from '../../base/units.ts';
-import { UNALLOCATED } from './bat.ts';
+import { type BlockTable, UNALLOCATED } from './bat.ts';
 import type { BitmapCache } from './bitmap-cache.ts';
-import type { BlockTable, Layer } from './layer.ts';
+import type { Layer } from './layer.ts';
 import { endOfRun, hasSector } from './sector-bitmap.ts';
 
 /** Nobody stores it: it reads as zeros. */

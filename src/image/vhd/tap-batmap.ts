@@ -19,10 +19,9 @@
  */
 import { narrow } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
-import { batBytes, UNALLOCATED } from './bat.ts';
+import { type BlockTable, batBytes, UNALLOCATED } from './bat.ts';
 import type { DynamicHeader } from './dynamic-header.ts';
 import type { Footer } from './footer.ts';
-import type { BlockTable } from './layer.ts';
 import { asciiAt, malformed, NOWHERE, setAscii, viewOf, type Where } from './where.ts';
 
 /** Bytes of a batmap header. */
