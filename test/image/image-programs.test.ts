@@ -8,7 +8,7 @@ import { tempFolder } from '../support/temp-folder.ts';
 const folder = tempFolder({ inMemory: true });
 const RUNS = process.env.VHDVAULT_LONG === '1' ? 40_000 : 2_000;
 /** Most of the time of a program is waiting for the threads that do its file work, so some run at once. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 describe('any program of writes, snapshots, resizes, merges, conversions and repairs', () => {
   it('leaves images that read as plain arrays of bytes, where nothing is to be found, and nothing beside them', async () => {
