@@ -1,7 +1,7 @@
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { ioError, systemCode } from '../base/errors.ts';
-import { discard } from '../io/atomic-file.ts';
+import { discard, syncFile } from '../io/atomic-file.ts';
 import { syncFolder } from '../io/folder.ts';
 import { isThere } from '../io/is-there.ts';
 import { writeFully } from '../io/write-fully.ts';
@@ -27,8 +27,9 @@ export const ENDING = '.merging';
 export async function writeJournal(child: string, journal: Omit<MergeJournal, 'parentStamp'>): Promise<void> {
   const path = child + ENDING;
   const parent = relative(dirname(child), journal.parent);
-  // Their times too, which making data durable leaves out: after a power cut the stamps must still be true.
-  for (const image of [child, journal.parent]) await syncTimes(image);
+  // Their times too, which making data durable leaves out: after a power cut the stamps must still be true. Through a handle
+  // for reading: the child may be removed by who must not write to it.
+  for (const image of [child, journal.parent]) await syncFile(image, 'r');
   const told = { schema: 1, ...journal, parent, parentStamp: await stampOf(journal.parent) };
   const handle = await open(path, 'w').catch((error: unknown) => {
     throw ioError(error, 'creating', path);
@@ -45,16 +46,6 @@ export async function writeJournal(child: string, journal: Omit<MergeJournal, 'p
     await discard(path);
     throw error;
   }
-}
-
-/** For reading: the child may be removed by who must not write to it. */
-async function syncTimes(path: string): Promise<void> {
-  await using handle = await open(path, 'r').catch((error: unknown) => {
-    throw ioError(error, 'opening', path);
-  });
-  await handle.sync().catch((error: unknown) => {
-    throw ioError(error, 'syncing', path);
-  });
 }
 
 /** Null where there is none, or none that anybody can read: then the merge begins again, which hurts nothing. */

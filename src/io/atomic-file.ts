@@ -37,8 +37,9 @@ export async function discard(part: string): Promise<void> {
   });
 }
 
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+').catch((error: unknown) => {
+/** Its content, size and times. `r` where the file must not be written to; not every system lets one sync through that. */
+export async function syncFile(path: string, flags: 'r' | 'r+' = 'r+'): Promise<void> {
+  const handle = await open(path, flags).catch((error: unknown) => {
     throw ioError(error, 'opening', path);
   });
   try {

@@ -1,7 +1,8 @@
-import { access, cp, readdir, rm } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { expect } from 'vitest';
 import { checkImage, type Finding, isError, repairImage } from '../../src/image/vhd-parser.ts';
+import { isThere } from '../../src/io/is-there.ts';
 import { type ImageAction, perform } from './image-action.ts';
 import { type BuiltScene, contentOf, type Watched } from './kill-scenes.ts';
 
@@ -117,13 +118,6 @@ export async function expectDone(place: Place, legal: readonly string[] = []): P
 
 function textsOf(findings: readonly Finding[]): string[] {
   return findings.map(({ code, what }) => `${code}: ${what}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 export async function remove({ folder }: Place): Promise<void> {

@@ -1,8 +1,9 @@
 import { SECTOR } from '../../base/units.ts';
 import type { ByteSource } from '../../io/source.ts';
 import { checksum } from '../vhd/checksum.ts';
-import { type DynamicHeader, HEADER_BYTES, isUsualBlockSize, parseDynamicHeader } from '../vhd/dynamic-header.ts';
+import { type DynamicHeader, HEADER_BYTES, parseDynamicHeader } from '../vhd/dynamic-header.ts';
 import type { Footer } from '../vhd/footer.ts';
+import { unusualBlockSize } from '../vhd/oddities.ts';
 import { LOCATOR_BYTES, LOCATORS_AT } from '../vhd/parent-locator.ts';
 import { isNullId } from '../vhd/unique-id.ts';
 import { malformed, viewOf } from '../vhd/where.ts';
@@ -97,7 +98,7 @@ function checkNoParent(header: DynamicHeader, offset: number, report: Report): v
 }
 
 function checkBlockSize({ blockSize }: DynamicHeader, offset: number, report: Report): void {
-  if (isUsualBlockSize(blockSize)) return;
-  const what = `blocks of ${blockSize} bytes are legal, but some programs read only 2 MiB and 512 KiB`;
+  const what = unusualBlockSize(blockSize);
+  if (what === null) return;
   report.add('info', 'VHD_BLOCK_SIZE', { at: offset + 32, what, expected: 2 ** 21, found: blockSize });
 }

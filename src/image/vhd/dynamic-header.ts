@@ -110,11 +110,6 @@ export function encodeDynamicHeader(header: DynamicHeader): Uint8Array {
   return bytes;
 }
 
-/** Those that every program reads. */
-export function isUsualBlockSize(bytes: number): boolean {
-  return bytes === 2 * MIB || bytes === MIB / 2;
-}
-
 export function isBlockSize(bytes: number): boolean {
   return bytes >= LEAST_BLOCK && bytes <= MOST_BLOCK && Number.isInteger(Math.log2(bytes));
 }

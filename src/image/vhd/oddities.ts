@@ -1,7 +1,9 @@
 import type { Finding } from '../../base/finding.ts';
-import { type DynamicHeader, isUsualBlockSize } from './dynamic-header.ts';
+import { MIB } from '../../base/units.ts';
+import type { DynamicHeader } from './dynamic-header.ts';
 import type { Footer } from './footer.ts';
 import { geometryBytes } from './geometry.ts';
+import { isNullId } from './unique-id.ts';
 
 /**
  * qemu takes the size from the geometry unless it knows the creator or the geometry is the greatest. Disk2vhd is `d2v` and a
@@ -36,13 +38,18 @@ export function oddities(path: string, footer: Footer): Finding[] {
       'shut the machine down first',
     );
   }
-  if (footer.uniqueId.every((byte) => byte === 0)) add('warning', 'VHD_NULL_ID', 'the unique id is all zero');
+  if (isNullId(footer.uniqueId)) add('warning', 'VHD_NULL_ID', 'the unique id is all zero');
   return findings;
 }
 
 /** What is odd about a dynamic header, and yet legal. */
 export function headerOddities(path: string, header: DynamicHeader): Finding[] {
-  if (isUsualBlockSize(header.blockSize)) return [];
-  const what = `blocks of ${header.blockSize} bytes are legal, but some programs read only 2 MiB and 512 KiB`;
-  return [{ severity: 'info', code: 'VHD_BLOCK_SIZE', what, where: path, cure: '' }];
+  const what = unusualBlockSize(header.blockSize);
+  return what === null ? [] : [{ severity: 'info', code: 'VHD_BLOCK_SIZE', what, where: path, cure: '' }];
+}
+
+/** In words; null for the sizes that every program reads. */
+export function unusualBlockSize(bytes: number): string | null {
+  if (bytes === 2 * MIB || bytes === MIB / 2) return null;
+  return `blocks of ${bytes} bytes are legal, but some programs read only 2 MiB and 512 KiB`;
 }
