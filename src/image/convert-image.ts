@@ -4,7 +4,6 @@ import { systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { KIB, MIB, SECTOR } from '../base/units.ts';
-import { discard, publishFile } from '../io/atomic-file.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { DEFAULT_BLOCK_SIZE, planImage, type TargetFormat } from './image-plan.ts';
 import { createPlannedImage, openImageWriter, writeStructures } from './image-writer.ts';
@@ -69,16 +68,10 @@ export async function convertImage(source: string, target: string, options: Conv
   const { force = false } = options;
   const sources = await disk.generation();
   await using claimed = await claimTarget(target, { force, sources });
-  const { part } = claimed;
-  try {
-    const bytes = await copy(disk, part, options);
-    if (JSON.stringify(await disk.generation()) !== JSON.stringify(sources)) throw changed(source);
-    await publishFile(part, target, { force });
-    return { path: target, format: FORMATS[options.format], virtualSize: disk.size, bytes };
-  } catch (error) {
-    await discard(part);
-    throw error;
-  }
+  const bytes = await copy(disk, claimed.part, options);
+  if (JSON.stringify(await disk.generation()) !== JSON.stringify(sources)) throw changed(source);
+  await claimed.publish();
+  return { path: target, format: FORMATS[options.format], virtualSize: disk.size, bytes };
 }
 
 function changed(path: string): VhdvaultError {

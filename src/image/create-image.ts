@@ -4,7 +4,6 @@ import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { MIB } from '../base/units.ts';
-import { discard, publishFile } from '../io/atomic-file.ts';
 import { DEFAULT_BLOCK_SIZE, type ImagePlan, type PlanParent, planImage } from './image-plan.ts';
 import { createPlannedImage } from './image-writer.ts';
 import { type ImageDisk, openDisk } from './open-disk.ts';
@@ -57,20 +56,14 @@ export async function createImage(path: string, options: CreateImageOptions): Pr
   const cancellable = signal ? { signal } : {};
   await using parent = options.parent === undefined ? null : await openParent(options.parent, options);
   await using target = await claimTarget(path, { force, sources: parent ? await parent.generation() : [] });
-  const { part } = target;
   const plan = await planFor(path, options, parent);
   const parentRoots = [...(options.parentRoots ?? [])];
   if (options.parent !== undefined) parentRoots.push(dirname(await realpath(options.parent)));
   const opening = { parentRoots, format: 'vhd', ...cancellable } as const;
-  try {
-    await createPlannedImage(part, plan, cancellable);
-    // Who opens it later must find the parent by its name.
-    await (await openDisk(part, opening))[Symbol.asyncDispose]();
-    await publishFile(part, path, { force });
-  } catch (error) {
-    await discard(part);
-    throw error;
-  }
+  await createPlannedImage(target.part, plan, cancellable);
+  // Who opens it later must find the parent by its name.
+  await (await openDisk(target.part, opening))[Symbol.asyncDispose]();
+  await target.publish();
   return await openWritable(path, opening);
 }
 

@@ -2,7 +2,7 @@ import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { systemRandom } from '../base/random.ts';
-import { discard, partPath, refuseOther } from '../io/atomic-file.ts';
+import { discard, partPath, publishFile, refuseOther } from '../io/atomic-file.ts';
 import { isThere } from '../io/is-there.ts';
 import { canLock, lockImage, lockTarget } from './image-lock.ts';
 
@@ -12,10 +12,12 @@ export interface TargetOptions {
   sources: readonly { path: string }[];
 }
 
-/** A new image that nobody else writes at the same time. */
+/** A new image that nobody else writes at the same time. Nothing is left of one that is not published. */
 export interface ClaimedTarget extends AsyncDisposable {
   /** Where it is written until it is whole. */
   part: string;
+  /** Gives it its name, durably. @throws TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, NO_PERMISSION, IO */
+  publish(): Promise<void>;
 }
 
 /**
@@ -31,8 +33,14 @@ export async function claimTarget(path: string, options: TargetOptions): Promise
   await checkTarget(path, options);
   // Whoever is writing to what is replaced would write on, into nothing.
   if (await isThere(path)) locks.use(await lockImage(path));
+  // Why there is no image is told before.
+  locks.defer(() => discard(part).catch(() => {}));
   const held = locks.move();
-  return { part, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return {
+    part,
+    publish: () => publishFile(part, path, { force: options.force }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 /** Its folder is there, and nothing that must not be replaced. */

@@ -3,7 +3,6 @@ import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { type ImagePlan, planImage, type TargetFormat } from '../image/image-plan.ts';
 import { createPlannedImage } from '../image/image-writer.ts';
 import { claimTarget } from '../image/target.ts';
-import { discard, publishFile } from '../io/atomic-file.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -64,16 +63,10 @@ export async function restoreDisk(options: RestoreDiskOptions, plan: ImagePlan):
     return copyDisk(options, plan, target.path);
   }
   await using claimed = await claimTarget(target.path, { force, sources: [] });
-  const { part } = claimed;
-  try {
-    await createPlannedImage(part, plan);
-    const counts = await copyDisk(options, plan, part);
-    await publishFile(part, target.path, { force });
-    return counts;
-  } catch (error) {
-    await discard(part).catch(() => undefined);
-    throw error;
-  }
+  await createPlannedImage(claimed.part, plan);
+  const counts = await copyDisk(options, plan, claimed.part);
+  await claimed.publish();
+  return counts;
 }
 
 async function copyDisk(options: RestoreDiskOptions, plan: ImagePlan, path: string): Promise<CopyCounts> {
