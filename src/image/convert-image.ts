@@ -56,7 +56,7 @@ const FORMATS = { fixed: 'vhd-fixed', dynamic: 'vhd-dynamic', raw: 'raw' } as co
 /**
  * Makes a new image of a disk: another type, or one flat image of a chain. Reads what is stored only; zeros stay unallocated
  * or sparse. The target appears whole or not at all.
- * @throws what `openDisk` throws; TARGET_EXISTS, TARGET_UNUSABLE, VHD_TOO_LARGE, NO_SPACE, SOURCE_CHANGED, CANCELLED
+ * @throws what `openDisk` throws; TARGET_EXISTS, TARGET_UNUSABLE, IMAGE_LOCKED, VHD_TOO_LARGE, NO_SPACE, SOURCE_CHANGED, CANCELLED
  */
 export async function convertImage(source: string, target: string, options: ConvertOptions): Promise<ConvertResult> {
   const { parentRoots = [], sourceFormat, signal } = options;

@@ -46,8 +46,8 @@ export interface CreateImageOptions extends Cancellable {
 
 /**
  * Creates an image whose disk reads as zeros, or as its parent, and opens it for writing. The file appears whole or not at all.
- * @throws TARGET_EXISTS, TARGET_UNUSABLE, DISK_SIZE, VHD_TOO_LARGE, USAGE for options that cannot be, NO_SPACE, NO_PERMISSION, CANCELLED;
- * what `openDisk` throws about the parent
+ * @throws TARGET_EXISTS, TARGET_UNUSABLE, IMAGE_LOCKED, DISK_SIZE, VHD_TOO_LARGE, USAGE for options that cannot be, NO_SPACE,
+ * NO_PERMISSION, CANCELLED; what `openDisk` throws about the parent
  */
 export async function createImage(path: string, options: CreateImageOptions): Promise<WritableDisk> {
   throwIfAborted(options.signal);

@@ -26,7 +26,7 @@ interface Target {
 
 /**
  * Restores a point to images. An image has its name only when it is complete and durable.
- * @throws NO_SUCH_ITEM, NO_SUCH_POINT, TARGET_EXISTS, TARGET_UNUSABLE, NO_SPACE, VAULT_DAMAGED, CANCELLED
+ * @throws NO_SUCH_ITEM, NO_SUCH_POINT, TARGET_EXISTS, TARGET_UNUSABLE, IMAGE_LOCKED, NO_SPACE, VAULT_DAMAGED, CANCELLED
  */
 export async function restore(session: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(options.signal);

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { partPath } from '../../src/io/atomic-file.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { points } from '../../src/jobs/points.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
@@ -294,6 +295,26 @@ describe('an item', () => {
     }
     await using session = await bench.open();
     expect((await points(session)).points).toHaveLength(1);
+  });
+});
+
+describe('a restore', () => {
+  it('is alone at its target, and what a killed one left there goes', async () => {
+    const bench = await newBench();
+    const bytes = noise(64 * BLOCK, 1);
+    await bench.backup('item', [await rawDisk(bench.file('disk.raw'), bytes)]);
+    const to = bench.file('back.raw');
+    await writeFile(partPath(to), 'left');
+    let second: unknown;
+    const pool = poolWith(async () => {
+      await using other = await bench.open();
+      second = await restore(other, 'item', { to }).catch((error: unknown) => error);
+    });
+    await using first = await bench.open({ parts: { pool } });
+    await restore(first, 'item', { to });
+    expect(second).toEqual(code('IMAGE_LOCKED'));
+    expect(Buffer.compare(await readFile(to), bytes)).toBe(0);
+    expect((await readdir(bench.folder)).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 });
 
