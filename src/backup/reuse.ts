@@ -52,7 +52,7 @@ export function dropUnused({ starts, used }: ReuseMemory, overlay: LocationTable
     const start = starts.get(name);
     return start !== undefined && !Array.from({ length: frames }, (_, n) => start + n).some(isUsed);
   });
-  overlay.removePacks(unused);
+  overlay.transaction(() => overlay.removePacks(unused));
   return unused.length;
 }
 

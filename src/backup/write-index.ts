@@ -1,5 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
-import { equalBytes, fromHex } from '../base/hex.ts';
+import { fromHex } from '../base/hex.ts';
 import type { LocationTable } from '../cache/location-table.ts';
 import { type SegmentEntry, segmentPath, writeSegment } from '../vault/block-index.ts';
 import { packPath, partPath } from '../vault/block-writer.ts';
@@ -32,13 +32,8 @@ export async function writeIndex(
   const rows = overlay.rows();
   for (let row = rows.next(); !row.done; ) {
     const entries = function* (): Generator<SegmentEntry> {
-      let last: Uint8Array | undefined;
-      for (let n = 0; n < ENTRIES && !row.done; n++, row = rows.next()) {
-        // No id twice in one segment; it can be in two packs only where a stripe of claims was full.
-        if (last && equalBytes(last, row.value.id)) continue;
-        last = row.value.id;
+      for (let n = 0; n < ENTRIES && !row.done; n++, row = rows.next())
         yield { ...row.value, pack: ordinals.get(row.value.pack) as number };
-      }
     };
     const path = partPath(folder, run, `segment-${adds.length}`);
     const { name, size } = await writeSegment({ store, keys, random, job, path, packs, entries: entries() });

@@ -10,13 +10,15 @@ import {
   segmentPath,
 } from '../vault/block-index.ts';
 import type { Store } from '../vault/open-store.ts';
-import type { Vault, VaultKeys } from '../vault/vault.ts';
+import { unusablePacks, type Vault, type VaultKeys } from '../vault/vault.ts';
 import { isBusy, isTableFault, LocationTable } from './location-table.ts';
 
 /** Plain data: a worker opens the same index from it. Without a cache file it reads the vault's segments. */
 export interface IndexAddress {
   cacheFile: string | null;
   segments: string[];
+  /** Packs that are condemned or quarantined: nothing new may refer to them. */
+  unusable: string[];
 }
 
 /**
@@ -28,20 +30,23 @@ export async function refreshIndexCache(
   folder: string,
   vault: Vault,
 ): Promise<{ address: IndexAddress; notice?: string; damage?: string }> {
-  const segments = vault.state.segments.map(({ segment }) => segment);
   const cacheFile = join(folder, 'index.sqlite');
   try {
     await mkdir(folder, { recursive: true });
     const rebuilt = await update(cacheFile, vault);
-    const address = { cacheFile, segments };
+    const address = { cacheFile, ...truthOf(vault) };
     return rebuilt ? { address, notice: `the local index was rebuilt (${rebuilt})` } : { address };
   } catch (error) {
     // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
     const damage = isError(error, 'VAULT_DAMAGED') ? { damage: error.message } : undefined;
     if (!isTableFault(error) && systemCode(error) === undefined && !damage) throw error;
     const notice = `no local index (${(error as Error).message}): the vault's own is used, which is slower`;
-    return { address: { cacheFile: null, segments }, notice, ...damage };
+    return { address: { cacheFile: null, ...truthOf(vault) }, notice, ...damage };
   }
+}
+
+function truthOf({ state }: Vault): Omit<IndexAddress, 'cacheFile'> {
+  return { segments: state.segments.map(({ segment }) => segment), unusable: unusablePacks(state) };
 }
 
 /** Returns why the cache had to be made anew, if it had. */
@@ -61,29 +66,33 @@ async function update(cacheFile: string, vault: Vault): Promise<string | undefin
   return wrong;
 }
 
-/** Adds the segments that came since, in one transaction with the fact that binds them; returns what does not fit. */
+/** Adds the segments that came since and takes out what is not usable any more, in one transaction with the fact that binds them; returns what does not fit. */
 async function apply(cacheFile: string, vault: Vault): Promise<string | undefined> {
   using table = new LocationTable(cacheFile, { durable: true });
   const known = table.fact('head');
   if (known === undefined && table.packs().length > 0) return 'it is bound to no log entry';
-  const [knownVault, from, knownHash] = readHead(known ?? headOf(vault, 0));
+  const [knownVault, from, knownHash] = known === undefined ? [vault.id, 0] : readHead(known);
   if (knownVault !== vault.id) return 'it is of another vault';
   // Another process may have taken it further than this one has read; if not, the vault went back, and what the cache
   // knows beyond is not there: to refer to it would lose data.
   if (from > vault.state.sequence) await vault.refresh();
-  const { sequence, hashes, segments } = vault.state;
-  if (toHex(hashes[from] ?? new Uint8Array(0)) !== knownHash) return 'the log has another history';
+  if (known !== undefined && toHex((await vault.hashAt(from)) ?? new Uint8Array(0)) !== knownHash)
+    return 'the log has another history';
+  const { sequence, segments, floor } = vault.state;
+  if (known !== undefined && from < floor) return 'packs were swept since';
   if (from === sequence && known !== undefined) return undefined;
+  const [head, unusable] = [headOf(vault), new Set(unusablePacks(vault.state))];
+  const added = segments.filter((segment) => segment.sequence > from);
   await table.longTransaction(async () => {
-    for (const { segment } of segments.filter((added) => added.sequence > from))
-      await addSegment(table, vault, segment);
-    table.setFact('head', headOf(vault, sequence));
+    for (const { segment } of added) await addSegment(table, vault, segment);
+    table.removePacks(table.packs().filter(({ name }) => unusable.has(name)));
+    table.setFact('head', head);
   });
   return undefined;
 }
 
-function headOf(vault: Vault, sequence: number): string {
-  return `${vault.id} ${sequence} ${toHex(vault.state.hashes[sequence] as Uint8Array)}`;
+function headOf({ id, state }: Vault): string {
+  return `${id} ${state.sequence} ${toHex(state.head)}`;
 }
 
 function readHead(head: string): [vault: string, sequence: number, hash: string] {
@@ -107,7 +116,8 @@ async function removeCache(cacheFile: string): Promise<void> {
 export async function openIndex(address: IndexAddress, store: Store, keys: VaultKeys): Promise<BlockIndex> {
   const table = openTableOf(address);
   let segments: Promise<BlockIndex> | undefined;
-  const truth = (): Promise<BlockIndex> => (segments ??= openSegmentIndex(store, keys, address.segments));
+  const truth = (): Promise<BlockIndex> =>
+    (segments ??= openSegmentIndex(store, keys, address.segments, address.unusable));
   return {
     find: async (ids) => (table ? ids.map((id) => findOrMiss(table, id)) : (await truth()).find(ids)),
     findAll: async (id) => (await truth()).findAll(id),

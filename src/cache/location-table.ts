@@ -122,16 +122,15 @@ export class LocationTable implements Disposable {
     });
   }
 
-  /** Removes packs with all their blocks. */
+  /** Removes packs with all their blocks; within a transaction. */
   removePacks(packs: readonly Pick<PackRow, 'n'>[]): void {
     if (packs.length === 0) return;
-    this.transaction(() => {
-      this.#typed(() => {
-        const remove = this.#db.prepare('DELETE FROM packs WHERE n = ?');
-        for (const { n } of packs) remove.run(n);
-        this.#db.exec('DELETE FROM blocks WHERE pack NOT IN (SELECT n FROM packs)');
-      });
+    this.#typed(() => {
+      const remove = this.#db.prepare('DELETE FROM packs WHERE n = ?');
+      for (const { n } of packs) remove.run(n);
+      this.#db.exec('DELETE FROM blocks WHERE pack NOT IN (SELECT n FROM packs)');
     });
+    this.#names.clear();
   }
 
   packs(): PackRow[] {

@@ -103,7 +103,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   });
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
-  if (!options.acceptRollback) checkSeenHead(seen, address, vault);
+  if (!options.acceptRollback) await checkSeenHead(seen, address, vault);
   if (seen.notice) notice(seen.notice);
   await prepareStaging(storeAt);
   const opened = await machineTime(clock);

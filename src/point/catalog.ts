@@ -14,8 +14,13 @@ export interface CatalogPoint {
   manifest: Manifest;
 }
 
-/** All points, oldest first; "latest" means the highest sequence, never a time (L7). */
+/** The points that are live, oldest first; "latest" means the highest sequence, never a time (L7). */
 export function catalog(vault: Vault): CatalogPoint[] {
+  return everyPoint(vault).filter(({ logged }) => !logged.forgotten);
+}
+
+/** Also those that are forgotten and not given up yet: they can be brought back, so what they need is kept and checked. */
+export function everyPoint(vault: Vault): CatalogPoint[] {
   return [...vault.state.points.values()]
     .map((logged) => ({
       id: `p${logged.point}`,

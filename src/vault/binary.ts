@@ -32,6 +32,10 @@ export class BinaryWriter {
     }
     return this.u16(bytes.byteLength).bytes(bytes);
   }
+  /** u32 length + bytes. */
+  blob(bytes: Uint8Array): this {
+    return this.u32(bytes.byteLength).bytes(bytes);
+  }
   finish(): Uint8Array {
     return Buffer.concat(this.#parts);
   }
@@ -82,6 +86,10 @@ export class BinaryReader {
     const length = this.u16();
     if (length > MAX_TEXT) throw this.#fail(`holds a text of ${length} bytes`);
     return Buffer.from(this.bytes(length)).toString('utf8');
+  }
+  /** u32 length + bytes. */
+  blob(): Uint8Array {
+    return this.bytes(this.count(this.u32(), 1));
   }
   /** A count that is followed by at least `each` bytes per element. */
   count(n: number, each: number): number {

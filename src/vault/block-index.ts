@@ -21,10 +21,10 @@ export interface BlockLocation {
 
 /** Where the block of an id lies. */
 export interface BlockIndex extends AsyncDisposable {
-  /** One answer per id, in order; undefined where the vault has no such block. */
+  /** One answer per id, in order; undefined where the vault has no such block that a new point may refer to. */
   find(ids: readonly Uint8Array[]): Promise<(BlockLocation | undefined)[]>;
   /**
-   * All places of one block by the truth, the vault's own segments: where `find` had no or a wrong answer. Two runs at once
+   * All places of one block, also in packs that serve reads only, by the truth, the vault's own segments: where `find` had no or a wrong answer. Two runs at once
    * may store a block twice, and if one copy is damaged the other serves.
    */
   findAll(id: Uint8Array): Promise<BlockLocation[]>;
@@ -44,7 +44,13 @@ function locationOf(segment: Segment, entry: SegmentEntry): BlockLocation {
  * A segment that cannot be read is passed over: others may hold the id. Where none does, an I/O error is thrown: it is
  * no proof of absence.
  */
-export async function openSegmentIndex(store: Store, keys: VaultKeys, names: readonly string[]): Promise<BlockIndex> {
+export async function openSegmentIndex(
+  store: Store,
+  keys: VaultKeys,
+  names: readonly string[],
+  unusable: readonly string[] = [],
+): Promise<BlockIndex> {
+  const isUnusable = new Set(unusable);
   const segments: Segment[] = [];
   const pages: SegmentPages = new Map();
   let trouble: unknown;
@@ -56,23 +62,28 @@ export async function openSegmentIndex(store: Store, keys: VaultKeys, names: rea
     const segment = await openSegment(store, keys, segmentPath(name), pages).catch(passOver);
     if (segment) segments.push(segment);
   }
-  const findAll = async (id: Uint8Array, most = Number.POSITIVE_INFINITY): Promise<BlockLocation[]> => {
-    const found: BlockLocation[] = [];
+  const places = async function* (id: Uint8Array): AsyncGenerator<BlockLocation> {
     for (const segment of segments) {
-      const entry = await segment.find(id).catch(passOver);
-      if (entry) found.push(locationOf(segment, entry));
-      if (found.length === most) break;
+      for (const entry of (await segment.findAll(id).catch(passOver)) ?? []) yield locationOf(segment, entry);
     }
-    if (found.length === 0 && trouble !== undefined) throw trouble;
-    return found;
+  };
+  const findUsable = async (id: Uint8Array): Promise<BlockLocation | undefined> => {
+    for await (const place of places(id)) if (!isUnusable.has(place.pack)) return place;
+    if (trouble !== undefined) throw trouble;
+    return undefined;
   };
   return {
     async find(ids) {
       const found: (BlockLocation | undefined)[] = [];
-      for (const id of ids) found.push((await findAll(id, 1))[0]);
+      for (const id of ids) found.push(await findUsable(id));
       return found;
     },
-    findAll: (id) => findAll(id),
+    async findAll(id) {
+      const found = await Array.fromAsync(places(id));
+      if (found.length === 0 && trouble !== undefined) throw trouble;
+      // What is condemned may be gone, what is quarantined be damaged: the others first.
+      return found.sort((a, b) => Number(isUnusable.has(a.pack)) - Number(isUnusable.has(b.pack)));
+    },
     async [Symbol.asyncDispose]() {
       for (const segment of segments) await segment[Symbol.asyncDispose]();
     },

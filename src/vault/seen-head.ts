@@ -49,11 +49,11 @@ export async function readSeenHeads(folder: string, address: string, vault: Vaul
  * Compares the vault with what was seen last.
  * @throws VAULT_ROLLED_BACK when it went back, forked, lost its encryption, or another vault stands in its place
  */
-export function checkSeenHead({ byId, byAddress }: SeenHeads, address: string, vault: Vault): void {
+export async function checkSeenHead({ byId, byAddress }: SeenHeads, address: string, vault: Vault): Promise<void> {
   const what =
     byAddress && byAddress.vault !== vault.id
       ? 'is another vault than the one seen here last'
-      : difference(byId, vault);
+      : await difference(byId, vault);
   if (what === undefined) return;
   throw new VhdvaultError('VAULT_ROLLED_BACK', `the vault at ${address} ${what}`, {
     hint: 'if you put back an older copy of it yourself, go on with --accept-rollback; if not, somebody else may have: look before you write to it',
@@ -105,15 +105,20 @@ export async function rememberHead(options: {
   }
 }
 
-function difference(seen: SeenHead | undefined, vault: Vault): string | undefined {
+async function difference(seen: SeenHead | undefined, vault: Vault): Promise<string | undefined> {
   if (!seen) return undefined;
-  const { sequence, hashes } = vault.state;
+  const { sequence, setAside } = vault.state;
   if (seen.encrypted && !vault.config.encrypted) return 'was encrypted and is not any more';
   // A newest entry that is there and unreadable is damage, not rollback (L6): verify tells.
   if (sequence < seen.sequence)
     return vault.damage ? undefined : `went back from entry ${seen.sequence} to ${sequence}`;
-  const hash = hashes[seen.sequence];
-  return hash && toHex(hash) === seen.hash ? undefined : `has another history since entry ${seen.sequence}`;
+  const hash = await vault.hashAt(seen.sequence);
+  if (hash && toHex(hash) === seen.hash) return undefined;
+  // Repair moved it away, for all to know.
+  if (setAside.some((entry) => entry.sequence === seen.sequence && entry.hash === seen.hash)) return undefined;
+  // What lies between is damaged: verify tells.
+  if (!hash && vault.damage) return undefined;
+  return `has another history since entry ${seen.sequence}`;
 }
 
 function addressFile(address: string): string {

@@ -18,15 +18,23 @@ interface LockedVault {
 const MOST_SLOTS = 64;
 const SLOT_NAME = /^[0-9a-f]{16}$/;
 
-/**
- * Secret -> keys, checked against entry 1.
- * @throws VAULT_DAMAGED, VAULT_NEWER, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
- */
-export async function unlock(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
-  return vault.config.encrypted ? unlockEncrypted(vault, secret) : unlockClear(vault, secret);
+/** What a secret opened, in an encrypted vault: the name of the slot, and BLAKE3 of its bytes, hex. */
+export interface OpenedSlot {
+  name: string;
+  hash: string;
 }
 
-async function unlockClear(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
+/**
+ * Secret -> keys, checked against entry 1, and what `open` makes of them; it is to throw VAULT_KEY_WRONG for a slot that
+ * the log does not list.
+ * @throws VAULT_DAMAGED, VAULT_NEWER, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED, and what `open` throws
+ */
+export async function unlock<T>(
+  vault: LockedVault,
+  secret: SecretBytes | undefined,
+  open: (keys: VaultKeys, slot: OpenedSlot | undefined) => Promise<T>,
+): Promise<T> {
+  if (vault.config.encrypted) return await unlockEncrypted(vault, secret, open);
   if (secret) {
     throw new VhdvaultError(
       'VAULT_KEY_REFUSED',
@@ -39,11 +47,15 @@ async function unlockClear(vault: LockedVault, secret: SecretBytes | undefined):
   const { family, publicKey } = vault.config;
   const keys: VaultKeys = { family, master: publicKey as Uint8Array, encrypted: false };
   await checkInit(vault, keys);
-  return keys;
+  return await open(keys, undefined);
 }
 
 /** Tries one slot after the other: a stranger's file or a damaged slot must not lock out who has another (E4). */
-async function unlockEncrypted(vault: LockedVault, secret: SecretBytes | undefined): Promise<VaultKeys> {
+async function unlockEncrypted<T>(
+  vault: LockedVault,
+  secret: SecretBytes | undefined,
+  open: (keys: VaultKeys, slot: OpenedSlot) => Promise<T>,
+): Promise<T> {
   if (!secret) {
     throw new VhdvaultError('VAULT_KEY_MISSING', 'this vault is encrypted and no passphrase or key file was given', {
       hint: 'use --passphrase-file FILE, VHDVAULT_PASSPHRASE_FILE, VHDVAULT_PASSPHRASE, --key-file FILE or VHDVAULT_KEY_FILE',
@@ -54,16 +66,16 @@ async function unlockEncrypted(vault: LockedVault, secret: SecretBytes | undefin
   let tried = 0;
   for (const name of (await vault.store.list('keys')).filter((name) => SLOT_NAME.test(name))) {
     if (tried === MOST_SLOTS) break;
-    let opened: Opened | undefined;
+    let opened: { keys: VaultKeys; slot: OpenedSlot } | undefined;
     try {
       const stored = await readSlot(vault.store, `keys/${name}`);
       tried++;
       opened = await openKeys(vault, name, stored, secret);
       if (!opened) continue;
-      await checkInit(vault, opened.keys, opened.slot);
-      return opened.keys;
+      await checkInit(vault, opened.keys);
+      return await open(opened.keys, opened.slot);
     } catch (error) {
-      if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND', 'NO_PERMISSION', 'IO')) throw error;
+      if (!isError(error, ...OF_ONE_SLOT)) throw error;
       // What is wrong behind a slot that opened tells more than what is wrong with another file.
       if (opened || !problem) problem = error;
     }
@@ -75,16 +87,13 @@ async function unlockEncrypted(vault: LockedVault, secret: SecretBytes | undefin
   });
 }
 
+const OF_ONE_SLOT = ['VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'] as const;
+
 /** The size is looked at first: what lies there may be of any size, and no file at all. */
 async function readSlot(store: Store, path: string): Promise<Uint8Array> {
   const size = await store.size(path);
   if (size !== SLOT_SIZE) throw damaged(path, `is ${size ?? 0} bytes long, a slot has ${SLOT_SIZE}`);
   return store.get(path);
-}
-
-interface Opened {
-  keys: VaultKeys;
-  slot: { name: string; hash: string };
 }
 
 /** undefined when the secret is not this slot's. */
@@ -93,20 +102,17 @@ async function openKeys(
   name: string,
   stored: Uint8Array,
   secret: SecretBytes,
-): Promise<Opened | undefined> {
+): Promise<{ keys: VaultKeys; slot: OpenedSlot } | undefined> {
   const { family } = config;
   const master = await openSlot({ stored, path: `keys/${name}`, family, secret, vaultHash });
   return master && { keys: { family, master, encrypted: true }, slot: { name, hash: toHex(blake3(stored)) } };
 }
 
-/** Entry 1 repeats the hash of vault.json and lists the slots: neither can be swapped for an old one (E4). */
-async function checkInit({ store, vaultHash }: LockedVault, keys: VaultKeys, slot?: Opened['slot']): Promise<void> {
+/** Entry 1 repeats the hash of vault.json, so that it cannot be swapped for another one (E4). */
+async function checkInit({ store, vaultHash }: LockedVault, keys: VaultKeys): Promise<void> {
   const stored = await store.get(logPath(1)).catch((error: unknown) => {
     throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing') : error;
   });
   const { body } = decodeEntry(keys, stored, 1, vaultHash);
   if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry');
-  if (slot && !body.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash)) {
-    throw damaged(`keys/${slot.name}`, 'is not among the slots that the log lists');
-  }
 }

@@ -16,9 +16,19 @@ import { unlock } from './unlock.ts';
 
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
-export type { Adds } from './log/entry.ts';
+export type { Adds, EntryBody, Slot } from './log/entry.ts';
 export { logPath as logEntryPath } from './log/entry.ts';
-export type { LoggedPoint, VaultState } from './log/state.ts';
+export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
+export type { AddedSegment, LoggedPoint, VaultState } from './log/state.ts';
+
+/** What a job is for. */
+export type Verb = 'backup' | 'repack' | 'index-merge';
+const VERBS: Readonly<Record<Verb, number>> = { backup: 1, repack: 2, 'index-merge': 3 };
+
+/** Packs that are condemned or quarantined (J3): nothing new may refer to what is in them. */
+export function unusablePacks({ condemned, quarantined }: VaultState): string[] {
+  return [...new Set([...condemned.keys(), ...quarantined.keys()])];
+}
 
 /** An open vault: its constants, its keys, and the state that its log tells. */
 export class Vault {
@@ -27,15 +37,26 @@ export class Vault {
   readonly keys: VaultKeys;
   readonly random: Random;
   readonly clock: Clock;
+  /** Name of the key slot that opened it; undefined where it is not encrypted. */
+  readonly slot: string | undefined;
   readonly #log: Log;
 
   /** Use `openVault`. */
-  constructor(options: { store: Store; config: VaultConfig; keys: VaultKeys; random: Random; clock: Clock; log: Log }) {
+  constructor(options: {
+    store: Store;
+    config: VaultConfig;
+    keys: VaultKeys;
+    random: Random;
+    clock: Clock;
+    log: Log;
+    slot?: string;
+  }) {
     this.store = options.store;
     this.config = options.config;
     this.keys = options.keys;
     this.random = options.random;
     this.clock = options.clock;
+    this.slot = options.slot;
     this.#log = options.log;
   }
 
@@ -61,11 +82,28 @@ export class Vault {
     await this.#log.refresh();
   }
 
+  /** Hash of an entry; undefined where the log does not go so far, or cannot be read back to it. */
+  hashAt(sequence: number): Promise<Uint8Array | undefined> {
+    return this.#log.hashAt(sequence);
+  }
+
+  /**
+   * Commits one entry. `decide` is asked for it with the state at n-1, again after each lost race; null: nothing is left
+   * to be done. Without `folder` it is written in staging/ itself: a command that stores nothing needs no place of its own.
+   * @throws VAULT_DAMAGED, OUTCOME_UNKNOWN, and what `decide` throws
+   */
+  commit<Body extends EntryBody | null>(
+    decide: (state: VaultState) => Body | Promise<Body>,
+    { job = toHex(this.random.bytes(16)), folder = 'staging' }: { job?: string; folder?: string } = {},
+  ): Promise<LogEntry | Extract<Body, null>> {
+    return this.#log.commit(job, folder, decide);
+  }
+
   /** Opens a job: from now on its packs may enter packs/ (J1). `folder` is its staging location. */
-  async openJob(job: string, folder: string): Promise<void> {
+  async openJob(job: string, folder: string, verb: Verb = 'backup'): Promise<void> {
     await this.#log.commit(job, folder, (state) => {
       if (state.jobs.has(job)) throw jobClosed(job);
-      return { type: 'open', verb: 1 };
+      return { type: 'open', verb: VERBS[verb] };
     });
   }
 
@@ -131,10 +169,26 @@ export async function openVault(store: Store, options: OpenVaultOptions = {}): P
   });
   const config = parseConfig(stored);
   const vaultHash = sha256(stored);
-  const keys = await unlock({ store, config, vaultHash }, secret);
-  const log = new Log({ store, keys, random, clock, tool: TOOL, singleWriter: config.singleWriter }, vaultHash);
-  await log.refresh();
-  return new Vault({ store, config, keys, random, clock, log });
+  return await unlock({ store, config, vaultHash }, secret, async (keys, slot) => {
+    const log = new Log({ store, keys, random, clock, tool: TOOL, singleWriter: config.singleWriter }, vaultHash);
+    await log.refresh();
+    // Behind damage nobody knows which slots are listed: who can read may read, and cannot write.
+    if (slot && !log.damage && !log.state.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash))
+      throw unlisted(slot.name);
+    return new Vault({ store, config, keys, random, clock, log, ...(slot && { slot: slot.name }) });
+  });
+}
+
+/** An old key slot that was put back, or the file of one that could not be removed (E4). */
+function unlisted(name: string): VhdvaultError {
+  return new VhdvaultError(
+    'VAULT_KEY_WRONG',
+    `this passphrase or key file opens keys/${name} only, which is no key slot of this vault any more`,
+    {
+      hint: 'use a current one; if nobody removed this slot, find out who changed the vault',
+      details: { path: `keys/${name}` },
+    },
+  );
 }
 
 function jobClosed(job: string): VhdvaultError {

@@ -94,7 +94,7 @@ describe('what only one point holds', () => {
     await using session = await bench.open();
     const { store, keys, state } = session.vault;
     const segments = state.segments.map(({ segment }) => segment);
-    const index = await openIndex({ cacheFile: null, segments }, store, keys);
+    const index = await openIndex({ cacheFile: null, unusable: [], segments }, store, keys);
     await using blocks = new PointBlocks({ store, keys, blockSize: BLOCK, index });
     const [own, ...others] = await rootsOf(session);
     expect(await pointUsage({ blocks, own: [own!], others })).toEqual({ unique, shared });

@@ -55,7 +55,7 @@ describe.each([false, true])('the log (single writer: %s)', (singleWriter) => {
     const reader = openLog(store);
     expect(await reader.refresh()).toBe(6);
     expect([...reader.state.jobs.keys()]).toEqual([1, 2, 3, 4, 5, 6].map(job));
-    expect(reader.state.hashes.map((hash) => Buffer.from(hash))).toHaveLength(7);
+    expect([...reader.state.hashes.keys()]).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
   it('lets one of two racing writers win a number, and the other decides again on the new state', async () => {
@@ -197,7 +197,7 @@ describe('the log', () => {
     expect(log.damage).toBeUndefined();
   });
 
-  it.each([5, 9, 11, 17, 19, 200])(
+  it.each([17, 19, 200])(
     'stops at an unknown critical entry of type %i, and passes over one that is not critical',
     async (type) => {
       const store = newStore();

@@ -85,8 +85,8 @@ describe('among the slots of a vault', () => {
     await writeObject(store, `keys/${FIRST}`, slot);
     await writeObject(store, `keys/${LAST}`, new Uint8Array(3));
     await expect(sequence(store)).rejects.toMatchObject({
-      code: 'VAULT_DAMAGED',
-      message: expect.stringContaining('not among the slots'),
+      code: 'VAULT_KEY_WRONG',
+      message: expect.stringContaining('no key slot of this vault any more'),
     });
   });
 

@@ -225,14 +225,15 @@ describe('a segment', () => {
     const entries = ids.map((id, n) => ({ ...entryAt(n % 200), id: new Uint8Array(id), ordinal: n }));
     const segment = await opened(keys, await written(keys, entries));
     expect(segment.entries).toBe(3000);
-    for (const entry of entries) expect((await segment.find(entry.id))?.ordinal).toBe(entry.ordinal);
+    for (const entry of entries)
+      expect((await segment.findAll(entry.id)).map(({ ordinal }) => ordinal)).toEqual([entry.ordinal]);
     for (const { id } of entries.slice(0, 300)) {
       const other = Uint8Array.from(id);
       other[31]! ^= 1;
-      expect(await segment.find(other)).toBeUndefined();
+      expect(await segment.findAll(other)).toEqual([]);
     }
-    expect(await segment.find(new Uint8Array(32))).toBeUndefined();
-    expect(await segment.find(new Uint8Array(32).fill(255))).toBeUndefined();
+    expect(await segment.findAll(new Uint8Array(32))).toEqual([]);
+    expect(await segment.findAll(new Uint8Array(32).fill(255))).toEqual([]);
   });
 
   it.each([0, 1, 1364, 1365, 1366, 2730])('of %i entries comes back whole', async (length) => {

@@ -155,7 +155,7 @@ describe('opening a vault', () => {
     await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_DAMAGED'));
     await rm(join(one.path, 'keys', slot!));
     await writeFile(join(one.path, 'keys', 'ffffffffffffffff'), bytes);
-    await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_DAMAGED'));
+    await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_KEY_WRONG'));
     await rm(join(one.path, 'keys', 'ffffffffffffffff'));
     await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_KEY_WRONG'));
   });

@@ -29,6 +29,26 @@ function decodeEntry(page: Uint8Array, n: number): SegmentEntry {
   };
 }
 
+function idAt(page: Uint8Array, n: number): Buffer {
+  return Buffer.from(page.buffer, page.byteOffset + n * ENTRY_SIZE, 32);
+}
+
+function firstNotBelow(page: Uint8Array, id: Uint8Array): number {
+  let low = 0;
+  let high = page.byteLength / ENTRY_SIZE;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (idAt(page, middle).compare(id) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isAscending(before: SegmentEntry, after: SegmentEntry): boolean {
+  const order = Buffer.compare(before.id, after.id);
+  return order < 0 || (order === 0 && before.pack < after.pack);
+}
+
 /** Pages that were read last, of all segments of an index: 64 are 4 MiB. */
 export type SegmentPages = Map<string, Uint8Array>;
 
@@ -64,34 +84,30 @@ export class Segment implements AsyncDisposable {
     this.#pages = options.pages;
   }
 
-  /** @throws VAULT_DAMAGED when the page that would hold the id cannot be read */
-  async find(id: Uint8Array): Promise<SegmentEntry | undefined> {
-    const n = this.#pageOf(id);
-    if (n < 0) return undefined;
-    const page = await this.#page(n);
-    let low = 0;
-    let high = page.byteLength / ENTRY_SIZE;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const order = Buffer.compare(page.subarray(middle * ENTRY_SIZE, middle * ENTRY_SIZE + 32), id);
-      if (order === 0) return decodeEntry(page, middle);
-      if (order < 0) low = middle + 1;
-      else high = middle;
+  /** A block may lie in two packs. @throws VAULT_DAMAGED when a page that would hold the id cannot be read */
+  async findAll(id: Uint8Array): Promise<SegmentEntry[]> {
+    const found: SegmentEntry[] = [];
+    for (let n = Math.max(0, this.#pageOf(id)); n < this.#fences.length; n++) {
+      const page = await this.#page(n);
+      const count = page.byteLength / ENTRY_SIZE;
+      let at = firstNotBelow(page, id);
+      while (at < count && idAt(page, at).equals(id)) found.push(decodeEntry(page, at++));
+      if (at < count) break;
     }
-    return undefined;
+    return found;
   }
 
   /** All entries in order of their ids, a page at a time; checks that they are. @throws VAULT_DAMAGED */
   async *pages(): AsyncGenerator<SegmentEntry[]> {
-    let last: Uint8Array | undefined;
+    let last: SegmentEntry | undefined;
     for (let n = 0; n < this.#fences.length; n++) {
       const page = await this.#readPage(n);
       const entries = Array.from({ length: page.byteLength / ENTRY_SIZE }, (_, at) => decodeEntry(page, at));
       for (const entry of entries) {
-        if (last && Buffer.compare(last, entry.id) >= 0) throw damaged(this.path, 'is not sorted');
+        if (last && !isAscending(last, entry)) throw damaged(this.path, 'is not sorted');
         if (entry.pack >= this.packs.length)
           throw damaged(this.path, `names pack ${entry.pack} of ${this.packs.length}`);
-        last = entry.id;
+        last = entry;
       }
       yield entries;
     }
@@ -101,12 +117,13 @@ export class Segment implements AsyncDisposable {
     return this.#file[Symbol.asyncDispose]();
   }
 
+  /** The last page that begins before the id; -1 where none does. */
   #pageOf(id: Uint8Array): number {
     let low = 0;
     let high = this.#fences.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (Buffer.compare(this.#fences[middle] as Uint8Array, id) <= 0) low = middle + 1;
+      if (Buffer.compare(this.#fences[middle] as Uint8Array, id) < 0) low = middle + 1;
       else high = middle;
     }
     return low - 1;

@@ -5,8 +5,23 @@ import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
 import type { Store } from '../store/store.ts';
-import { decodeEntry, type EntryBody, encodeEntry, hashOf, type LogEntry, logPath, nonceOf } from './entry.ts';
-import { applyEntry, emptyState, type VaultState } from './state.ts';
+import { checkpointPath, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import {
+  decodeEntry,
+  type EntryBody,
+  encodeEntry,
+  hashOf,
+  type LogEntry,
+  logPath,
+  nonceOf,
+  previousOf,
+} from './entry.ts';
+import { applyEntry } from './replay.ts';
+import { emptyState, type VaultState } from './state.ts';
+
+/** Entries from one checkpoint to the next: so many objects at most are read to open a vault, half of them on average. */
+const EVERY = 32;
+const KEPT_CHECKPOINTS = 2;
 
 export interface LogOptions {
   store: Store;
@@ -19,17 +34,25 @@ export interface LogOptions {
 
 /** The vault's one linear history: replay it, and add to it by one atomic create (L1-L4). */
 export class Log {
-  readonly state: VaultState;
+  #state: VaultState;
   /** An entry that is there and unreadable, or a gap: readers go on with the state before it, writers stop (L6). */
   damage: VhdvaultError | undefined;
   /** Entries written from now on say that their clock is not to be trusted (L7). */
   clockDoubted = false;
   readonly #options: LogOptions;
   #durable = 0;
+  /** Of the checkpoint that opening began at, or that was written last. */
+  #checkpoint = 0;
+  /** An authentic checkpoint beyond the log, or of another history: somebody cut or replaced the log (L4). */
+  #cut: VhdvaultError | undefined;
 
   constructor(options: LogOptions, vaultHash: Uint8Array) {
     this.#options = options;
-    this.state = emptyState(vaultHash);
+    this.#state = emptyState(vaultHash);
+  }
+
+  get state(): VaultState {
+    return this.#state;
   }
 
   /**
@@ -40,13 +63,32 @@ export class Log {
     const { store } = this.#options;
     const before = this.state.sequence;
     this.damage = undefined;
+    if (before === 0) await this.#beginAtCheckpoint();
     for (;;) {
       const stored = await store.get(logPath(this.state.sequence + 1)).catch(absent);
       if (!stored) break;
       if (!(await this.#apply(stored))) break;
     }
     if (!this.damage) await this.#checkGap();
+    this.damage ??= this.#cut;
     return this.state.sequence - before;
+  }
+
+  /**
+   * Hash of an entry, found by going back along the chain from the oldest entry that was read; undefined where the log
+   * does not go so far, or cannot be read.
+   */
+  async hashAt(sequence: number): Promise<Uint8Array | undefined> {
+    const { hashes } = this.state;
+    if (sequence > this.state.sequence) return undefined;
+    let at = sequence;
+    while (!hashes.has(at)) at++;
+    for (; at > sequence; at--) {
+      const stored = await this.#options.store.get(logPath(at)).catch(absent);
+      if (!stored || !equalBytes(hashOf(stored), hashes.get(at) as Uint8Array)) return undefined;
+      hashes.set(at - 1, previousOf(stored));
+    }
+    return hashes.get(sequence);
   }
 
   /**
@@ -64,7 +106,10 @@ export class Log {
       if (this.damage) throw this.damage;
       await this.#checkHead();
       await this.#makeDurable();
+      const at = this.state.sequence;
       const body = await decide(this.state);
+      // What was decided must have been decided with n-1 in sight.
+      if (this.state.sequence !== at) continue;
       if (body === null) return null as Extract<Body, null>;
       const { clock, tool } = this.#options;
       const time = Math.max(clock.now(), this.state.time);
@@ -76,8 +121,59 @@ export class Log {
         clockDoubted: this.clockDoubted,
         body,
       };
-      if (await this.#create(entry, folder)) return entry;
+      if (!(await this.#create(entry, folder))) continue;
+      await this.#writeCheckpoint(folder).catch(() => undefined);
+      return entry;
     }
+  }
+
+  /** The listing only proposes; a checkpoint counts if it opens and its entry is there with its hash. */
+  async #beginAtCheckpoint(): Promise<void> {
+    const { store, keys } = this.#options;
+    for (const sequence of await this.#checkpoints()) {
+      try {
+        const state = decodeCheckpoint(keys, await store.get(checkpointPath(sequence)), sequence);
+        const stored = await store.get(logPath(sequence)).catch(absent);
+        if (stored && equalBytes(hashOf(stored), state.head)) {
+          this.#state = state;
+          this.#checkpoint = sequence;
+          return;
+        }
+        const what = stored
+          ? 'is not the one that its checkpoint tells of'
+          : 'is missing while its checkpoint is there';
+        this.#cut = damaged(logPath(sequence), what);
+      } catch (error) {
+        if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND', 'NO_PERMISSION', 'IO')) throw error;
+      }
+    }
+  }
+
+  /** Newest first. */
+  async #checkpoints(): Promise<number[]> {
+    const names = await this.#options.store.list('ckpt').catch(() => []);
+    return names
+      .filter((name) => /^\d{20}$/.test(name))
+      .map(Number)
+      .reverse();
+  }
+
+  /** After the commit, and never in its way: who has no checkpoint reads more of the log. */
+  async #writeCheckpoint(folder: string): Promise<void> {
+    const { store, keys, random } = this.#options;
+    const { sequence } = this.state;
+    if (sequence - this.#checkpoint < EVERY) return;
+    this.#checkpoint = sequence;
+    const part = `${folder}/checkpoint-${toHex(random.bytes(4))}`;
+    try {
+      await using file = await store.create(part);
+      await file.write([encodeCheckpoint(keys, random, this.state)]);
+      await store.rename(part, checkpointPath(sequence));
+    } catch (error) {
+      await store.remove(part);
+      throw error;
+    }
+    for (const old of (await this.#checkpoints()).slice(KEPT_CHECKPOINTS)) await store.remove(checkpointPath(old));
   }
 
   /** A history that went back while we ran must not be built on: the gap would hide what follows (L4). */
@@ -159,7 +255,9 @@ export class Log {
       // Taken, or nobody knows (a time-out): our own nonce there means that it was us.
       const there = await store.get(path).catch(absent);
       if (there && equalBytes(nonceOf(there), nonce)) return true;
-      if (outcome !== 'exists') throw outcome.error;
+      // Somebody who tidied up took it for a dead run's: once more.
+      if (outcome !== 'exists' && !(isError(outcome.error, 'NOT_FOUND') && (await isGone(store, part))))
+        throw outcome.error;
       return false;
     } finally {
       // What stays goes with the staging location; the entry is in the log all the same.
@@ -184,6 +282,10 @@ export class Log {
       throw error;
     }
   }
+}
+
+async function isGone(store: Store, path: string): Promise<boolean> {
+  return (await store.size(path)) === undefined;
 }
 
 function absent(error: unknown): undefined {

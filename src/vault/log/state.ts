@@ -1,4 +1,4 @@
-import type { Adds, LogEntry } from './entry.ts';
+import type { Adds, BadFrames, Slot } from './entry-body.ts';
 
 /** A recovery point as the log knows it; the manifest is the point room's. */
 export interface LoggedPoint {
@@ -12,58 +12,74 @@ export interface LoggedPoint {
   manifest: Uint8Array;
   /** Of a later `label` entry: what became known after the point was made. */
   label?: Uint8Array;
+  /** Milliseconds since 1970 UTC; not pinned where it is left out. */
+  pinned?: number;
+  /** By which entry, and when; null: nobody knows yet, its clock was doubted. */
+  forgotten?: Since | { sequence: number; time: null };
 }
 
-/** The state of a vault: the replay of its log and of nothing else (L1). */
+/** An entry, and the log's clock at it, in milliseconds since 1970 UTC. */
+export interface Since {
+  sequence: number;
+  time: number;
+}
+
+/** A segment of the index, and the entry that added it. */
+export interface AddedSegment extends Adds {
+  sequence: number;
+  job: string;
+}
+
+/** The state of a vault: the replay of its log and of nothing else (L1). Names and ids are hex. */
 export interface VaultState {
   /** Number and hash of the newest entry. */
   sequence: number;
   head: Uint8Array;
-  /** Hash of entry n at n; of vault.json at 0. */
-  hashes: Uint8Array[];
-  /** Of the newest entry; ages are differences of log times (L7). */
+  /** Hash of entry n at n, as far as they were read; of vault.json at 0. */
+  hashes: Map<number, Uint8Array>;
+  /** Of the newest entry whose clock is not doubted; ages are differences of log times (L7). */
   time: number;
   jobs: Map<string, 'open' | 'closed'>;
+  /** When those that are open were opened, and for what. */
+  opened: Map<string, Since & { verb: number }>;
+  /** All that can be had: also those that are forgotten and not given up yet. */
   points: Map<string, LoggedPoint>;
   /** The index: what live entries add, in order. */
-  segments: (Adds & { sequence: number; job: string })[];
+  segments: AddedSegment[];
+  /** Packs that no look-up may use any more (J3), until they are swept. */
+  condemned: Map<string, Since>;
+  /** Segments that were merged into others, until they are swept. */
+  dropped: Map<string, Since>;
+  /** Packs that serve reads only, but for these frames. */
+  quarantined: Map<string, { sequence: number; frames: BadFrames }>;
+  /** Unauthentic last entries that were moved away (L6). */
+  setAside: { sequence: number; hash: string }[];
+  /** Least ages for forgetting, in milliseconds, the newest last. */
+  protects: (Since & { retention: number })[];
+  slots: Slot[];
+  settings: Map<string, Uint8Array>;
+  /** Points that were forgotten by entries whose clocks are doubted, and by none since. */
+  doubted: Set<string>;
+  /** A cache of an older state than this does not know which of its rows are gone. */
+  floor: number;
+  /** Newest entries that took usable packs away. */
+  lastCondemn: number;
+  lastQuarantine: number;
 }
 
 export function emptyState(head: Uint8Array): VaultState {
-  return { sequence: 0, head, hashes: [head], time: 0, jobs: new Map(), points: new Map(), segments: [] };
-}
-
-/** Replays one entry. What a closed or never opened job adds is void (J1). */
-export function applyEntry(state: VaultState, entry: LogEntry, head: Uint8Array): void {
-  state.sequence = entry.sequence;
-  state.head = head;
-  state.hashes[entry.sequence] = head;
-  state.time = Math.max(state.time, entry.time);
-  const { body, job, sequence } = entry;
-  switch (body.type) {
-    case 'init':
-    case 'advisory':
-      return;
-    case 'open':
-      if (!state.jobs.has(job)) state.jobs.set(job, 'open');
-      return;
-    case 'abandon':
-      state.jobs.set(body.job, 'closed');
-      return;
-    case 'point': {
-      if (body.adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.get(job) === 'closed') return;
-      state.jobs.set(job, 'closed');
-      const { point, adds, manifest } = body;
-      state.points.set(point, { point, sequence, time: state.time, tool: entry.tool, job, adds, manifest });
-      state.segments.push(...adds.map((add) => ({ ...add, sequence, job })));
-      return;
-    }
-    case 'label': {
-      const point = state.points.get(body.point);
-      if (point) point.label = body.label;
-      return;
-    }
-    default:
-      body satisfies never;
-  }
+  return {
+    ...{ sequence: 0, head, hashes: new Map([[0, head]]), time: 0 },
+    ...{ jobs: new Map(), opened: new Map(), points: new Map(), segments: [] },
+    ...{ condemned: new Map(), dropped: new Map(), quarantined: new Map(), setAside: [] },
+    ...{
+      protects: [],
+      slots: [],
+      settings: new Map(),
+      doubted: new Set(),
+      floor: 0,
+      lastCondemn: 0,
+      lastQuarantine: 0,
+    },
+  };
 }
