@@ -1,3 +1,4 @@
+import { isError } from '../base/errors.ts';
 import { equalBytes, fromHex } from '../base/hex.ts';
 import type { ChecksumTable } from '../cache/checksum-table.ts';
 import { ID_BYTES, isZeroId, LEVELS, mapShape, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
@@ -25,8 +26,10 @@ export async function readBaseMap(options: {
   table: ChecksumTable | undefined;
   blocks: PointBlocks;
   hasher: BlockHasher;
+  /** Every id is looked up anyway: what of the map is lost counts as changed. */
+  heals: boolean;
 }): Promise<BaseMap> {
-  const { size, blockSize, table, blocks, hasher } = options;
+  const { size, blockSize, table, blocks, hasher, heals } = options;
   const shape = mapShape(size, blockSize);
   const map: BaseMap = {
     leafIds: fromHex(options.root),
@@ -42,7 +45,7 @@ export async function readBaseMap(options: {
       return page;
     }
     map.fromVault++;
-    return blocks.readPage(id);
+    return await readOrLost(blocks, id, heals);
   };
   for (let level = LEVELS - 1; level > 0; level--) {
     const below = new Uint8Array((shape.pages[level - 1] as number) * ID_BYTES);
@@ -53,4 +56,12 @@ export async function readBaseMap(options: {
     map.leafIds = below;
   }
   return map;
+}
+
+/** A page of the base; where blocks are healed one that is damaged is empty: what it told counts as changed. @throws VAULT_DAMAGED */
+export async function readOrLost(blocks: PointBlocks, id: Uint8Array, heals: boolean): Promise<Uint8Array> {
+  return await blocks.readPage(id).catch((error: unknown) => {
+    if (heals && isError(error, 'VAULT_DAMAGED')) return new Uint8Array(PAGE_BYTES);
+    throw error;
+  });
 }

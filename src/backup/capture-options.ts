@@ -25,6 +25,8 @@ export interface ScanOptions {
   openDisk: OpenDisk;
   index: IndexAddress;
   disks: readonly CaptureDisk[];
+  /** Nothing is taken for granted because the base has it: a pack was quarantined since (J4). */
+  heals: boolean;
   signal?: AbortSignal | undefined;
   /** Called with the counters of all disks, in order. */
   onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;

@@ -47,12 +47,12 @@ export async function preview(options: ScanOptions): Promise<CapturedDisk[]> {
   const hasher = createBlockHasher(options.vault.keys);
   return bases.map((base, n) => {
     const { root, pages } = mapOf(memory.found[n] as Uint8Array, hasher);
-    return capturedDisk(options, memory, { n, base, map: { root, pages, stored: 0, reused: 0 } });
+    return capturedDisk(options, memory, { n, base, map: { root, pages, stored: 0, reused: 0, healed: 0 } });
   });
 }
 
 function newMemory(
-  { vault, pool, disks }: ScanOptions,
+  { vault, pool, disks, heals }: ScanOptions,
   bases: readonly (BaseMap | undefined)[],
   job: { reuse: ReuseMemory; jobIsOpen: boolean },
 ): ScanMemory {
@@ -62,11 +62,11 @@ function newMemory(
     threads: pool.threads,
     base: bases.map((base) => base?.leafIds),
     claims: (pool.threads + 1) * 2 * FRAMES_TARGET,
-    ...job,
+    ...{ heals, ...job },
   });
 }
 
-async function readBases({ vault, disks, index }: ScanOptions): Promise<(BaseMap | undefined)[]> {
+async function readBases({ vault, disks, index, heals }: ScanOptions): Promise<(BaseMap | undefined)[]> {
   const { store, keys } = vault;
   const { blockSize } = vault.config;
   await using blocks = new PointBlocks({ store, keys, blockSize, index: await openIndex(index, store, keys) });
@@ -78,7 +78,7 @@ async function readBases({ vault, disks, index }: ScanOptions): Promise<(BaseMap
       continue;
     }
     await using table = await openTable(base.table, mapShape(base.size, blockSize));
-    bases.push(await readBaseMap({ size: base.size, root: base.root, blockSize, table, blocks, hasher }));
+    bases.push(await readBaseMap({ size: base.size, root: base.root, blockSize, table, blocks, hasher, heals }));
   }
   return bases;
 }

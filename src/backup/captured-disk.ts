@@ -12,6 +12,7 @@ export function capturedDisk(
   const counts = totals(memory, n);
   counts.storedBytes += map.stored;
   counts.reusedBytes += map.reused;
+  counts.healedBlocks += map.healed;
   return {
     ...{ root: map.root, pages: map.pages, counts },
     strip: stripOf(memory, n, (disks[n]?.size ?? 0) / vault.config.blockSize),

@@ -6,6 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
 import { stopIfAsked } from '../pool/common-queue.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
+import { readOrLost } from './base-map.ts';
 import type { BlockSink } from './block-store.ts';
 import type { ScanDisk } from './scan-input.ts';
 import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
@@ -79,7 +80,7 @@ export class LeafScanner {
     const id = ids.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
     if ((await baseTable?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return page;
     this.#count('fetchedPages', 1);
-    return baseBlocks.readPage(id);
+    return await readOrLost(baseBlocks, id, memory.heals);
   }
 
   /** Which blocks of the leaf hold data, in runs of at most CHUNK bytes. */
@@ -147,10 +148,12 @@ export class LeafScanner {
     }
     const id = hasher.data(raw);
     page.set(id, at);
-    if (equalBytes(id, baseId)) return;
-    this.#changed(block);
+    const isChanged = !equalBytes(id, baseId);
+    if (isChanged) this.#changed(block);
+    else if (!this.#options.memory.heals) return;
     const { bytes, reused } = await blocks.put(id, raw);
     if (bytes === 0) return;
+    if (!isChanged) this.#count('healedBlocks', 1);
     this.#count('storedBytes', bytes);
     this.#count('storedBlocks', 1);
     if (!reused) return;

@@ -125,6 +125,26 @@ export function checkDiskSize(name: string, size: number, blockSize: number): vo
   });
 }
 
+/** Live recovery points that an item may have, as in the service that this follows. */
+export const MOST_POINTS = 9999;
+const NEARLY_FULL = 9000;
+
+/** @throws ITEM_FULL */
+export function checkPointCount(item: string, points: number): void {
+  if (points < MOST_POINTS) return;
+  throw new VhdvaultError('ITEM_FULL', `${item} has ${points} recovery points, as many as an item may have`, {
+    hint: `forget some: vhdvault forget ${item} --keep-daily 30 --keep-monthly 12 --dry-run shows which would go`,
+    details: { item, points },
+  });
+}
+
+export function fullnessWarning(item: string, points: number): string[] {
+  if (points < NEARLY_FULL) return [];
+  return [
+    `${item} has ${points} of at most ${MOST_POINTS} recovery points: forget some soon (vhdvault forget ${item} --keep-daily 30 --keep-monthly 12)`,
+  ];
+}
+
 /** Every name once. @throws DISK_NAME, USAGE */
 export function checkDiskNames(names: readonly string[], bootDisk: string | undefined): void {
   const twice = names.find((name, n) => names.indexOf(name) !== n);

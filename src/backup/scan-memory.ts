@@ -26,6 +26,8 @@ export const FIELDS = [
   'reusedBlocks',
   /** Leaf pages of the base that the checksum table did not have. */
   'fetchedPages',
+  /** Unchanged, and stored again: the vault's copy is bad. */
+  'healedBlocks',
 ] as const;
 export type Field = (typeof FIELDS)[number];
 
@@ -41,6 +43,8 @@ export interface ScanMemory {
   counters: Float64Array;
   /** Per disk STRIP counts of changed blocks. */
   strips: Uint32Array;
+  /** What the base has is looked up, too: a pack was quarantined since. */
+  heals: boolean;
   /** Per disk the ids of its leaf pages: of the base (empty without one), and as found. */
   base: Uint8Array[];
   found: Uint8Array[];
@@ -58,6 +62,7 @@ export function createScanMemory(options: {
   /** Frames that unfinished packs may hold. */
   claims: number;
   reuse: ReuseMemory;
+  heals: boolean;
   /** The job is open in the log already. */
   jobIsOpen: boolean;
 }): ScanMemory {
@@ -75,6 +80,7 @@ export function createScanMemory(options: {
     found: leaves.map((count) => new Uint8Array(new SharedArrayBuffer(count * ID_BYTES))),
     claims: createClaimMemory(options.claims),
     reuse: options.reuse,
+    heals: options.heals,
     published: new Int32Array(new SharedArrayBuffer(4)),
   };
 }

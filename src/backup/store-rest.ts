@@ -30,7 +30,7 @@ export async function writeMaps(
   memory: ScanMemory,
   bases: (BaseMap | undefined)[],
 ): Promise<CapturedDisk[]> {
-  const { vault, disks, signal } = options;
+  const { vault, disks, heals, signal } = options;
   const { keys, config } = vault;
   const blockSize = config.blockSize;
   await using blocks = await openStoreOf(options, memory, 'page');
@@ -41,7 +41,15 @@ export async function writeMaps(
     if (!table) throw lost(disk.table);
     const base = bases[n];
     const leafIds = memory.found[n] as Uint8Array;
-    const map = await writeMap({ leafIds, base: base?.leafIds ?? new Uint8Array(0), table, blocks, hasher, signal });
+    const map = await writeMap({
+      leafIds,
+      base: base?.leafIds ?? new Uint8Array(0),
+      table,
+      blocks,
+      hasher,
+      heals,
+      signal,
+    });
     captured.push(capturedDisk(options, memory, { n, base, map }));
   }
   await blocks.finish();

@@ -22,6 +22,8 @@ export interface WrittenMap {
   stored: number;
   /** Of the stored bytes, those that an interrupted run had stored. */
   reused: number;
+  /** Pages that the base has and that were stored again. */
+  healed: number;
 }
 
 /** Root and page count of a map, of which nothing is written. */
@@ -46,15 +48,18 @@ export async function writeMap(options: {
   table: ChecksumTable;
   blocks: BlockStore;
   hasher: BlockHasher;
+  /** Pages that the base has are looked up, too. */
+  heals: boolean;
   signal?: AbortSignal | undefined;
 }): Promise<WrittenMap> {
-  const { leafIds, base, table, blocks, hasher, signal } = options;
+  const { leafIds, base, table, blocks, hasher, heals, signal } = options;
   const hash = zeroOr(hasher);
   const found = buildLevels(leafIds, hash);
   const before = base.byteLength > 0 ? buildLevels(base, hash) : undefined;
   let pages = 0;
   let stored = 0;
   let reused = 0;
+  let healed = 0;
   for (let level = LEVELS - 1; level >= 0; level--) {
     const ids = found.levels[level] as Uint8Array;
     const old = before?.levels[level];
@@ -65,15 +70,16 @@ export async function writeMap(options: {
       const id = ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES);
       const isNew = !old || !equalBytes(old.subarray(n * ID_BYTES, (n + 1) * ID_BYTES), id);
       if (level > 0) await table.writePage(level, n, pageOf(found.levels[level - 1] as Uint8Array, n));
-      if (!isNew) continue;
+      if (!isNew && !heals) continue;
       const page = await pageAt(found.levels, table, level, n);
       checkPage(page, id, hasher, table.path);
       const put = await blocks.put(id, page);
       stored += put.bytes;
+      if (!isNew && put.bytes > 0) healed++;
       if (put.reused) reused += put.bytes;
     }
   }
-  return { root: toHex(found.root), pages, stored, reused };
+  return { root: toHex(found.root), pages, stored, reused, healed };
 }
 
 function zeroOr(hasher: BlockHasher): PageHasher {

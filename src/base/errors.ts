@@ -53,6 +53,7 @@ export type ErrorCode =
   | 'VAULT_ROLLED_BACK'
   | 'ITEM_LOCKED'
   | 'ITEM_NAME'
+  | 'ITEM_FULL'
   | 'NO_SUCH_ITEM'
   | 'NO_SUCH_POINT'
   | 'JOB_CLOSED'

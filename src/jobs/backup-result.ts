@@ -37,7 +37,8 @@ export function backupResult(
   const { item, type, reason, consistency } = manifest;
   const disks = manifest.disks.map((disk, n) => diskResult(disk, (captured[n] as CapturedDisk).strip));
   return {
-    ...{ dryRun: false, item, point, type, reason, consistency, disks, healed: 0, hooks: [] },
+    ...{ dryRun: false, item, point, type, reason, consistency, disks, hooks: [] },
+    healed: captured.reduce((sum, { counts }) => sum + counts.healedBlocks, 0),
     ...common(run),
     finished: new Date(finished).toISOString(),
     seconds,

@@ -1,6 +1,15 @@
-import { type BackupPlan, checkDiskNames, checkDiskSize, planBackup } from '../backup/plan-backup.ts';
+import {
+  type BackupPlan,
+  checkDiskNames,
+  checkDiskSize,
+  checkPointCount,
+  fullnessWarning,
+  MOST_POINTS,
+  planBackup,
+} from '../backup/plan-backup.ts';
 import { pointsOf } from '../point/catalog.ts';
 import { checkParentRoots, type PointType } from '../point/manifest.ts';
+import type { Vault } from '../vault/vault.ts';
 import type { BackupOptions } from './backup-types.ts';
 import { disksOf } from './latest-disks.ts';
 import type { VaultSession } from './session.ts';
@@ -34,6 +43,7 @@ export async function openRun(
   const { vault } = session;
   const [started, begun] = [vault.clock.now(), vault.clock.monotonic()];
   const points = pointsOf(vault, item);
+  checkPointCount(item, points.length);
   const wanted = disks.length > 0 ? disks : disksOf(points.at(-1), item, options.parentRoots);
   checkDiskNames(
     wanted.map(({ name }) => name),
@@ -48,6 +58,7 @@ export async function openRun(
       ...{ session, item, options, sources, plan, started, begun },
       warnings: [
         ...(session.clockDoubt ? [session.clockDoubt] : []),
+        ...fullnessWarning(item, points.length),
         ...plan.warnings,
         ...sources.flatMap((source) => source.warnings),
       ],
@@ -58,6 +69,19 @@ export async function openRun(
     await closeSources(sources);
     throw error;
   }
+}
+
+/** The base was forgotten meanwhile, or what it had is bad: another choice, from the points that there are now. */
+export function replan(run: BackupRun): void {
+  const { session, item, options, sources } = run;
+  const points = pointsOf(session.vault, item);
+  run.plan = planBackup({ type: options.type ?? 'auto', points, disks: sources.map(plannedDisk) });
+}
+
+/** @throws ITEM_FULL where the item has as many points as it may have */
+export function checkItemRoom(vault: Vault, item: string): void {
+  // Counting means parsing: only where it can come to so many.
+  if (vault.state.points.size >= MOST_POINTS) checkPointCount(item, pointsOf(vault, item).length);
 }
 
 /** Type and base turn out otherwise: the index is damaged, so nothing can be taken for granted and every id is looked up. */

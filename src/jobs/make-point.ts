@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { capture } from '../backup/capture.ts';
 import type { CaptureDisk, CapturedDisk } from '../backup/capture-options.ts';
+import { holdsEveryBlock } from '../backup/recheck.ts';
 import { checkUnchanged } from '../backup/scan.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { toHex } from '../base/hex.ts';
@@ -8,13 +9,14 @@ import type { IndexAddress } from '../cache/index-cache.ts';
 import { refreshIndexCache } from '../cache/index-cache.ts';
 import { mergeBack } from '../merge/merge-back.ts';
 import { encodeManifest, type Manifest, type PointLabel, parseManifest } from '../point/manifest.ts';
-import type { StagingLocation } from '../staging/staging-location.ts';
+import { capturedPacks, type StagingLocation } from '../staging/staging-location.ts';
+import { type Adds, isLive, type VaultState } from '../vault/vault.ts';
 import { backupResult, manifestDisk } from './backup-result.ts';
-import { type BackupRun, withoutBase } from './backup-run.ts';
+import { type BackupRun, checkItemRoom, replan, withoutBase } from './backup-run.ts';
 import type { BackupResult } from './backup-types.ts';
 import type { Resumed } from './leftovers.ts';
 import { openAddress } from './open-address.ts';
-import { scanProgress } from './scan-progress.ts';
+import { type ScanProgress, scanProgress } from './scan-progress.ts';
 import { newTable, overlayOf, type RunName, tableOf } from './scratch.ts';
 import type { SourceDisk } from './source-disks.ts';
 
@@ -28,36 +30,107 @@ export interface PointJob {
   label: PointLabel;
 }
 
-/** Captures the disks, commits the point and merges it back. @throws JOB_CLOSED, SOURCE_CHANGED, NO_SPACE, CANCELLED */
+/**
+ * Captures the disks, commits the point and merges it back. Where somebody took away meanwhile what the point would refer
+ * to, the disks are read again and what is missing is stored; what this run had stored is used.
+ * @throws JOB_CLOSED, ITEM_FULL, SOURCE_CHANGED, NO_SPACE, CANCELLED
+ */
 export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupResult> {
-  const { session, options, sources } = run;
+  const { session, sources, options } = run;
   const { vault } = session;
-  const { staging } = job;
-  const name = { job: staging.job, run: job.run };
-  const index = await indexFor(run);
   const progress = scanProgress(sources, options.onProgress);
+  for (let resumed = job.resumed?.packs ?? []; ; resumed = await capturedPacks(job.staging)) {
+    const capturing = await captureAll(run, { ...job, progress }, resumed);
+    progress.phase('saving');
+    const saved = await commit(run, job, capturing);
+    if (!saved) {
+      progress.phase('reading');
+      run.notices.push(
+        'blocks that this run relied on were taken out of the vault meanwhile: the disks were read once more',
+      );
+      replan(run);
+      continue;
+    }
+    await afterCommit(run, { job: job.staging.job, run: job.run }, () => progress.phase('done'));
+    const seconds = (vault.clock.monotonic() - run.begun) / 1000;
+    return backupResult(run, { ...saved, seconds, resumed: job.resumed?.record.started ?? null });
+  }
+}
+
+/** What was captured, and the state of the log that it relies on. */
+interface Capturing {
+  disks: CapturedDisk[];
+  adds: Adds[];
+  /** As the scan got them. */
+  captureDisks: CaptureDisk[];
+  /** Number of the newest entry when the index was brought up to date. */
+  basis: number;
+  remark: string;
+}
+
+async function captureAll(
+  run: BackupRun,
+  { staging, run: token, progress }: PointJob & { progress: ScanProgress },
+  resumed: readonly string[],
+): Promise<Capturing> {
+  const { session, options } = run;
+  const { vault } = session;
+  const name = { job: staging.job, run: token };
+  const index = await indexFor(run);
+  const basis = vault.state.sequence;
+  const disks = captureDisks(run, name);
   const captured = await capture({
     ...{ vault, pool: session.pool, openDisk: openAddress, index: index.address },
-    ...{ ...name, folder: staging.folder, overlay: overlayOf(session, name), resumed: job.resumed?.packs ?? [] },
-    disks: captureDisks(run, name),
-    signal: options.signal,
-    onCounts: progress.counts,
+    ...{ ...name, folder: staging.folder, overlay: overlayOf(session, name), resumed },
+    ...{ disks, heals: mustHeal(run), signal: options.signal, onCounts: progress.counts },
   });
-  progress.phase('saving');
+  return { ...captured, captureDisks: disks, basis, remark: index.remark };
+}
+
+/** The point; null where the log took away what it would refer to. */
+async function commit(
+  run: BackupRun,
+  { staging, run: token, label }: PointJob,
+  capturing: Capturing,
+): Promise<{ manifest: Manifest; point: string; captured: CapturedDisk[]; finished: number } | null> {
+  const { session, sources, options, item } = run;
+  const { vault } = session;
   for (const source of sources) await checkUnchanged(source.disk, source);
-  const manifest = manifestOf(run, captured.disks, job.label, index.remark);
+  const manifest = manifestOf(run, capturing.disks, label, capturing.remark);
   const point = toHex(vault.random.bytes(8));
   throwIfAborted(options.signal);
   const entry = await vault.commitPoint({
-    ...{ job: staging.job, folder: staging.folder, point, adds: captured.adds },
-    manifest: () => checkedManifest(manifest),
+    ...{ job: staging.job, folder: staging.folder, point, adds: capturing.adds },
+    manifest: async (state) => {
+      checkItemRoom(vault, item);
+      const holds =
+        !wasShrunk(run, state, capturing.basis) || (await recheck(run, { job: staging.job, run: token }, capturing));
+      return holds ? checkedManifest(manifest) : null;
+    },
   });
-  await afterCommit(run, name, () => progress.phase('done'));
-  const seconds = (vault.clock.monotonic() - run.begun) / 1000;
-  return backupResult(run, {
-    ...{ manifest, point: `p${point}`, captured: captured.disks, finished: entry.time, seconds },
-    resumed: job.resumed?.record.started ?? null,
-  });
+  return entry && { manifest, point: `p${point}`, captured: capturing.disks, finished: entry.time };
+}
+
+/** Packs were quarantined since the base was made: what it has may be bad (J4a). */
+export function mustHeal({ session: { vault }, plan: { base } }: BackupRun): boolean {
+  return base !== undefined && vault.state.lastQuarantine > base.sequence;
+}
+
+/** Somebody took packs away since the scan began, or forgot the base: not every id is sure to be there (J4). */
+function wasShrunk({ plan: { base } }: BackupRun, state: VaultState, basis: number): boolean {
+  const { lastCondemn, lastQuarantine } = state;
+  return lastCondemn > basis || lastQuarantine > basis || (base !== undefined && !isLive(state, base.logged.point));
+}
+
+async function recheck(
+  run: BackupRun,
+  name: RunName,
+  { captureDisks: disks, disks: captured }: Capturing,
+): Promise<boolean> {
+  const { session, options } = run;
+  const { address: index } = await refreshIndexCache(session.cache, session.vault);
+  const overlay = overlayOf(session, name);
+  return await holdsEveryBlock({ vault: session.vault, index, overlay, disks, captured, signal: options.signal });
 }
 
 /** The local index, brought up to date; what was wrong with it becomes part of the reason. */

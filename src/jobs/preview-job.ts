@@ -7,7 +7,7 @@ import { openRun } from './backup-run.ts';
 import type { BackupOptions, BackupPreview } from './backup-types.ts';
 import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
-import { captureDisks, indexFor, reasonOf } from './make-point.ts';
+import { captureDisks, indexFor, mustHeal, reasonOf } from './make-point.ts';
 import { openAddress } from './open-address.ts';
 import { damageWarnings } from './points.ts';
 import { scanProgress } from './scan-progress.ts';
@@ -37,7 +37,7 @@ export async function previewBackup(
   const index = await indexFor(run);
   const progress = scanProgress(run.sources, options.onProgress);
   const captured = await preview({
-    ...{ vault, pool, openDisk: openAddress, index: index.address },
+    ...{ vault, pool, openDisk: openAddress, heals: mustHeal(run), index: index.address },
     disks: captureDisks(run, { job: 'preview', run: 'none' }),
     signal: options.signal,
     onCounts: progress.counts,

@@ -2,11 +2,17 @@ import type { Field } from '../backup/scan-memory.ts';
 import type { SourceDisk } from './source-disks.ts';
 import type { Progress } from './types.ts';
 
+/** Takes what a scan counts, and tells it on. */
+export interface ScanProgress {
+  counts: (counts: Record<Field, number>[]) => void;
+  phase: (phase: Progress['phase']) => void;
+}
+
 /** Counters of a scan -> progress. */
 export function scanProgress(
   sources: readonly SourceDisk[],
   onProgress: ((progress: Progress) => void) | undefined,
-): { counts: (counts: Record<Field, number>[]) => void; phase: (phase: Progress['phase']) => void } {
+): ScanProgress {
   const total = sources.reduce((sum, { disk }) => sum + disk.size, 0);
   let phase: Progress['phase'] = 'reading';
   let last: Record<Field, number>[] = [];

@@ -109,7 +109,7 @@ export class Vault {
 
   /**
    * Commits a recovery point by rule J4: the job must be open still where the point adds packs, and `check` holds the
-   * rest again at every attempt.
+   * rest again at every attempt. Null: what the point would refer to is not there any more.
    * @throws JOB_CLOSED when somebody abandoned the job or made its point: none of its packs may be used
    */
   commitPoint(options: {
@@ -117,13 +117,14 @@ export class Vault {
     folder: string;
     point: string;
     adds: Adds[];
-    /** Asked at every attempt, with the state at n-1; may throw. */
-    manifest: (state: VaultState) => Uint8Array | Promise<Uint8Array>;
-  }): Promise<LogEntry> {
+    /** Asked at every attempt, with the state at n-1; null to give up, may throw. */
+    manifest: (state: VaultState) => Promise<Uint8Array | null>;
+  }): Promise<LogEntry | null> {
     const { job, folder, point, adds } = options;
-    return this.#log.commit(job, folder, async (state): Promise<EntryBody> => {
+    return this.#log.commit(job, folder, async (state): Promise<EntryBody | null> => {
       if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.get(job) === 'closed') throw jobClosed(job);
-      return { type: 'point', point, adds, manifest: await options.manifest(state) };
+      const manifest = await options.manifest(state);
+      return manifest && { type: 'point', point, adds, manifest };
     });
   }
 
