@@ -97,7 +97,23 @@ export { backup } from './jobs/backup-job.ts';
 export type { BackupOptions, BackupPreview, BackupResult, DiskResult, HookResult } from './jobs/backup-types.ts';
 export { diff } from './jobs/diff-job.ts';
 export type { ComparedPoint, DiffCell, DiffDisk, DiffOptions, DiffPicture, DiffResult } from './jobs/diff-types.ts';
+export { forget } from './jobs/forget-job.ts';
+export type {
+  ForgetOptions,
+  ForgetResult,
+  ForgottenPoint,
+  KeptPoint,
+  RetentionRules,
+  UnforgetResult,
+  WhatToForget,
+} from './jobs/forget-types.ts';
+export { addKey, changeKey, listKeys, removeKey } from './jobs/key-job.ts';
+export type { AddKeyOptions, ChangeKeyOptions, KeyChangeResult, KeySlot, KeysResult } from './jobs/key-types.ts';
+export { gc } from './jobs/gc-job.ts';
+export type { GcOptions, GcResult } from './jobs/gc-types.ts';
 export { openPoint } from './jobs/open-point.ts';
+export { pin, unpin } from './jobs/pin-job.ts';
+export type { PinOptions, PinResult } from './jobs/pin-types.ts';
 export type {
   ItemsResult,
   PointSummary,
@@ -109,8 +125,12 @@ export type {
 } from './jobs/point-types.ts';
 export { items, points, show } from './jobs/points.ts';
 export { previewBackup } from './jobs/preview-job.ts';
+export { protect } from './jobs/protect-job.ts';
+export type { ProtectOptions, ProtectResult } from './jobs/protect-types.ts';
 export { restore } from './jobs/restore-job.ts';
 export type { RestoreFormat, RestoreOptions, RestoreResult } from './jobs/restore-types.ts';
+export { scrub } from './jobs/scrub-job.ts';
+export type { ScrubOptions, ScrubResult } from './jobs/scrub-types.ts';
 export {
   type CreateVaultOptions,
   createVault,
@@ -131,5 +151,8 @@ export type {
   Progress,
   Watchable,
 } from './jobs/types.ts';
+export { unforget } from './jobs/unforget-job.ts';
+export { repairVault } from './jobs/vault-repair-job.ts';
+export type { RepairVaultOptions, RepairVaultResult, VaultRepairAction } from './jobs/vault-repair-types.ts';
 export { verify } from './jobs/verify-job.ts';
-export type { VerifyOptions, VerifyResult } from './jobs/verify-types.ts';
+export type { DiskRange, PointFinding, Sampled, VerifyOptions, VerifyResult } from './jobs/verify-types.ts';

@@ -1,5 +1,6 @@
 import { type Answer, answering } from '../src/pool/answer.ts';
 import { type CopyInput, copy } from '../src/restore/copy.ts';
+import type { Lost } from '../src/restore/lost.ts';
 
-const run: (input: CopyInput) => Promise<Answer<void>> = answering(copy);
+const run: (input: CopyInput) => Promise<Answer<Lost>> = answering(copy);
 export default run;

@@ -3,6 +3,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { createTable, openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { LocationTable } from '../cache/location-table.ts';
+import { writeSegments } from '../cache/write-segments.ts';
 import { mapShape } from '../disk/block-map.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
@@ -15,7 +16,6 @@ import { dropUnused, NO_REUSE, type ReuseMemory, reusePacks } from './reuse.ts';
 import { runScan } from './run-scan.ts';
 import { createScanMemory, type ScanMemory } from './scan-memory.ts';
 import { joinTails, writeMaps } from './store-rest.ts';
-import { writeIndex } from './write-index.ts';
 import { mapOf } from './write-map.ts';
 
 /** Captures all disks: afterwards every block, page and segment of the point is durable, and only the commit is missing. */
@@ -35,7 +35,7 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   const captured = await writeMaps(options, memory, bases);
   throwIfAborted(options.signal);
   const expected = reuse.starts.size + Atomics.load(memory.published, 0) - dropUnused(reuse, overlay);
-  const adds = await writeIndex(options, overlay, expected);
+  const adds = await writeSegments(options, overlay, expected);
   return { disks: captured, adds };
 }
 

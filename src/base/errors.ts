@@ -56,6 +56,13 @@ export type ErrorCode =
   | 'ITEM_FULL'
   | 'NO_SUCH_ITEM'
   | 'NO_SUCH_POINT'
+  | 'NO_SUCH_SLOT'
+  | 'POINT_PINNED'
+  | 'POINT_PROTECTED'
+  | 'LATEST_POINT'
+  | 'MIN_RETENTION'
+  | 'CLOCK_DOUBTED'
+  | 'GC_BLOCKED'
   | 'JOB_CLOSED'
   | 'HOOK_FAILED'
   | 'OUTCOME_UNKNOWN';

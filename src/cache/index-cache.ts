@@ -38,8 +38,8 @@ export async function refreshIndexCache(
     return rebuilt ? { address, notice: `the local index was rebuilt (${rebuilt})` } : { address };
   } catch (error) {
     // A damaged segment must not stop who does not need it: read from the vault, it is passed over.
-    const damage = isError(error, 'VAULT_DAMAGED') ? { damage: error.message } : undefined;
-    if (!isTableFault(error) && systemCode(error) === undefined && !damage) throw error;
+    const damage = isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER') ? { damage: error.message } : undefined;
+    if (!isError(error, 'IO', 'NO_SPACE') && systemCode(error) === undefined && !damage) throw error;
     const notice = `no local index (${(error as Error).message}): the vault's own is used, which is slower`;
     return { address: { cacheFile: null, ...truthOf(vault) }, notice, ...damage };
   }

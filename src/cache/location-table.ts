@@ -58,10 +58,15 @@ export class LocationTable implements Disposable {
     this.#path = path;
     this.#db = this.#typed(() => new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: BUSY_WAIT }));
     // 512 KiB of pages: every worker has such a connection, and the file lies in the page cache anyway.
-    this.#exec('PRAGMA cache_size = -512');
-    if (options.readOnly) return;
-    this.#exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durable ? 'NORMAL' : 'OFF'};`);
-    this.#exec(SCHEMA);
+    try {
+      this.#exec('PRAGMA cache_size = -512');
+      if (options.readOnly) return;
+      this.#exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${options.durable ? 'NORMAL' : 'OFF'};`);
+      this.#exec(SCHEMA);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
   }
 
   /** A place of the block; a row that does not bear its check is passed over. */
@@ -137,14 +142,15 @@ export class LocationTable implements Disposable {
     const rows = this.#typed(() => this.#db.prepare('SELECT n, name, size, frames FROM packs ORDER BY n').all());
     return (rows as { n: number; name: Uint8Array; size: number; frames: number }[]).map((row) => ({
       ...row,
-      name: toHex(row.name),
+      name: toHex(this.#bytes(row.name)),
     }));
   }
 
   /** All rows in order of their ids. @throws IO when a row does not bear its check */
   *rows(): Generator<BlockRow> {
-    for (const found of this.#db.prepare('SELECT * FROM blocks ORDER BY id').iterate()) {
+    for (const found of this.#db.prepare('SELECT * FROM blocks ORDER BY id, pack').iterate()) {
       const row = found as unknown as SqlRow;
+      this.#bytes(row.id);
       if (row.crc !== check(rowOf(row))) throw this.#damaged('holds a row that does not bear its check');
       yield rowOf(row);
     }
@@ -191,8 +197,14 @@ export class LocationTable implements Disposable {
     const known = this.#names.get(n);
     if (known !== undefined) return known;
     const row = this.#db.prepare('SELECT name FROM packs WHERE n = ?').get(n) as { name: Uint8Array } | undefined;
-    if (row) this.#names.set(n, toHex(row.name));
+    if (row) this.#names.set(n, toHex(this.#bytes(row.name)));
     return this.#names.get(n);
+  }
+
+  /** Names and ids are 32 bytes; of a damaged database they may be anything. */
+  #bytes(found: Uint8Array): Uint8Array {
+    if (found instanceof Uint8Array && found.byteLength === 32) return found;
+    throw this.#damaged('holds a name or an id that is none');
   }
 
   #exec(sql: string): void {

@@ -59,6 +59,13 @@ const EXIT_CODES = {
   ITEM_FULL: 1,
   NO_SUCH_ITEM: 16,
   NO_SUCH_POINT: 16,
+  NO_SUCH_SLOT: 16,
+  POINT_PINNED: 1,
+  POINT_PROTECTED: 1,
+  LATEST_POINT: 1,
+  MIN_RETENTION: 1,
+  CLOCK_DOUBTED: 1,
+  GC_BLOCKED: 13,
   JOB_CLOSED: 1,
   HOOK_FAILED: 1,
   OUTCOME_UNKNOWN: 1,
@@ -80,7 +87,7 @@ export interface Verdict {
 /** Damage beats warnings; a finding is a warning where it is called one and has a cure for the user to apply. */
 export function exitCodeOfResult(result: Verdict): number {
   if (result.ok === false) return DAMAGE_FOUND;
-  if (result.actions) return DONE;
+  if (result.actions && (result.warnings ?? []).length === 0) return DONE;
   const toDo = result.findings?.some((finding) => finding.severity === 'warning' && finding.cure !== '') ?? false;
   return toDo || (result.warnings ?? []).length > 0 ? DONE_WITH_WARNINGS : DONE;
 }

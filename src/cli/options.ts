@@ -62,6 +62,15 @@ const rollbackOptions = {
   },
 } as const;
 
+/** Of commands that decide by the age of points. */
+export const clockOptions = {
+  'accept-clock': {
+    type: 'boolean',
+    group: 'Vault:',
+    describe: 'Go on although the clock of this machine seems to be wrong by a day or more',
+  },
+} as const;
+
 type NewVaultOptions = typeof outputOptions & typeof placeOptions & typeof secretOptions;
 
 /** Of `init`, which makes a vault. */
@@ -69,6 +78,15 @@ export const newVaultOptions: NewVaultOptions = { ...placeOptions, ...secretOpti
 
 /** Of commands that open a vault. */
 export const vaultOptions: NewVaultOptions & typeof rollbackOptions = { ...newVaultOptions, ...rollbackOptions };
+
+type KeylessOptions = typeof outputOptions & Pick<typeof placeOptions, 'vault' | 'threads'>;
+
+/** Of commands that read a vault without its key. */
+export const keylessOptions: KeylessOptions = {
+  vault: placeOptions.vault,
+  threads: placeOptions.threads,
+  ...outputOptions,
+};
 
 /** Of commands that read images. */
 export const imageOptions = {

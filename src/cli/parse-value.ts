@@ -40,6 +40,26 @@ export function parseDuration(option: string, text: string): number {
   });
 }
 
+/** A whole number from 0, of points to keep. */
+export function parseKeepCount(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new VhdvaultError('USAGE', `${option} is no whole number: "${text}"`, {
+    hint: `write how many to keep, as ${option} 7; with 0 the rule is not used`,
+    details: { option, value: text },
+  });
+}
+
+/** `10%`, `0.5 %`, `10` -> 10: more than 0, at most 100. */
+export function parsePercent(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?%?$/.exec(text.trim());
+  const percent = match ? Number(match[1]) : 0;
+  if (percent > 0 && percent <= 100) return percent;
+  throw new VhdvaultError('USAGE', `${option} is no share: "${text}"`, {
+    hint: `write more than 0 and at most 100 percent, as ${option} 10%`,
+    details: { option, value: text },
+  });
+}
+
 /** A whole number from 1. */
 export function parseCount(option: string, text: string): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;

@@ -43,17 +43,17 @@ export async function askSecret(run: Run, twice: boolean): Promise<Secret> {
 }
 
 /** The file's one trailing newline is an editor's, not the passphrase's. */
-async function passphraseFrom(path: string, run: Run): Promise<Secret> {
+export async function passphraseFrom(path: string, run: Run, ways: string = WAYS): Promise<Secret> {
   const file = resolve(run.cwd, path);
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw ioError(error, 'reading the passphrase file', file);
   });
   const passphrase = text.replace(/\r?\n$/, '');
-  if (passphrase === '') throw keyMissing(`the passphrase file ${file} is empty`);
+  if (passphrase === '') throw keyMissing(`the passphrase file ${file} is empty`, ways);
   run.secrets.keep(passphrase);
   return { passphrase };
 }
 
-function keyMissing(message: string): VhdvaultError {
-  return new VhdvaultError('VAULT_KEY_MISSING', message, { hint: WAYS });
+function keyMissing(message: string, ways: string = WAYS): VhdvaultError {
+  return new VhdvaultError('VAULT_KEY_MISSING', message, { hint: ways });
 }

@@ -65,7 +65,8 @@ async function place(part: string, target: string): Promise<void> {
     if (await lstat(target).catch(() => null)) throw exists(target, error);
     return await replace(part, target);
   }
-  await discard(part);
+  // The target is there and whole: a second name that stays goes with the next run.
+  await discard(part).catch(() => undefined);
 }
 
 /**

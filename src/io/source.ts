@@ -60,7 +60,9 @@ export async function readFully(handle: FileHandle, path: string, position: numb
 
 /** stat tells 0 for a block device: the kernel is asked, else the last byte that can be read is looked for. */
 async function sizeOf(handle: FileHandle, path: string): Promise<number> {
-  const stat = await handle.stat();
+  const stat = await handle.stat().catch((error: unknown) => {
+    throw ioError(error, 'looking at', path);
+  });
   if (!stat.isBlockDevice()) return stat.size;
   const size = (await deviceSize(stat.rdev)) ?? (await probeEnd((position) => readByte(handle, path, position)));
   if (size > 0) return size;

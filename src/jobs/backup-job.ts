@@ -9,8 +9,9 @@ import { type BackupRun, openRun } from './backup-run.ts';
 import type { BackupOptions, BackupResult } from './backup-types.ts';
 import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
-import { type ItemLock, lockItem } from './item-lock.ts';
+import type { ItemLock } from './item-lock.ts';
 import { dropJob, settleLeftovers } from './leftovers.ts';
+import { lockForWriting } from './lock-for-writing.ts';
 import { makePoint } from './make-point.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
@@ -43,7 +44,7 @@ export async function backup(
     run.notices.unshift(...(lock.takenOver ? [lock.takenOver] : []));
     run.warnings.push(...hooks.warnings);
     await checkRoom(run);
-    return await runJobs(run, hooks);
+    return await runJobs(run, hooks, lock);
   });
 }
 
@@ -56,7 +57,7 @@ async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promi
 }
 
 /** Makes the point under a job; if another run closes that, under a new one, and none of the old job's packs count (J4). */
-async function runJobs(run: BackupRun, hooks: BackupHooks): Promise<BackupResult> {
+async function runJobs(run: BackupRun, hooks: BackupHooks, lock: ItemLock): Promise<BackupResult> {
   for (let tries = 1; ; tries++) {
     const resumed = await settleLeftovers(run.session, run.item, (text) => run.notices.push(text));
     const staging = resumed ?? (await newStaging(run));
@@ -65,6 +66,7 @@ async function runJobs(run: BackupRun, hooks: BackupHooks): Promise<BackupResult
       return await makePoint(run, { staging, resumed, run: token, label: hooks.label });
     } catch (error) {
       const closed = await closedMeanwhile(run, staging, error);
+      if (!closed && (await wasTakenOver(lock, error))) throw takenOver(run.item, error);
       if (!closed || tries === MOST_JOBS) throw error;
       if (closed === 'by a point') throw madeByAnother(run.item, error);
       run.notices.push('another run closed the job of this one: it began again under a new one');
@@ -87,6 +89,19 @@ async function closedMeanwhile(
   await vault.refresh().catch(() => undefined);
   if (vault.state.jobs.get(job) !== 'closed') return undefined;
   return [...vault.state.points.values()].some((point) => point.job === job) ? 'by a point' : 'given up';
+}
+
+/** Taken for dead (stopped for a while, say), the run misses what another one removed or uses now. */
+async function wasTakenOver(lock: ItemLock, error: unknown): Promise<boolean> {
+  return isError(error, 'VAULT_DAMAGED', 'NOT_FOUND', 'IO') && !(await lock.isHeld().catch(() => true));
+}
+
+function takenOver(item: string, cause: unknown): VhdvaultError {
+  return new VhdvaultError('ITEM_LOCKED', `another run of ${item} took this one for dead, and took its place`, {
+    hint: `see \`vhdvault points ${item}\` for what it saves; nothing is lost`,
+    details: { item },
+    cause,
+  });
 }
 
 async function newStaging({ session: { vault }, item, started }: BackupRun): Promise<StagingLocation> {
@@ -123,21 +138,4 @@ function madeByAnother(item: string, cause: unknown): VhdvaultError {
       cause,
     },
   );
-}
-
-async function lockForWriting(
-  { vault }: VaultSession,
-  item: string,
-  signal: AbortSignal | undefined,
-): Promise<ItemLock> {
-  if (vault.damage) throw vault.damage;
-  try {
-    return await lockItem(vault, item, signal);
-  } catch (error) {
-    if (!isError(error, 'NO_PERMISSION')) throw error;
-    throw new VhdvaultError('VAULT_READ_ONLY', `the vault cannot be written: ${error.message}`, {
-      hint: 'what only reads works on a read-only vault (points, show, diff, restore, verify, backup --dry-run); a backup needs to write to it',
-      cause: error,
-    });
-  }
 }

@@ -2,8 +2,6 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
-import type { Random } from '../base/random.ts';
 
 /** A vault's own folder of the cache. */
 export interface CacheFolder {
@@ -13,15 +11,11 @@ export interface CacheFolder {
 }
 
 /** The cache saves time only: where it cannot be made or written, a temporary folder serves. */
-export async function openCacheFolder(
-  path: string,
-  random: Random,
-  notice: (text: string) => void,
-): Promise<CacheFolder> {
+export async function openCacheFolder(path: string, notice: (text: string) => void): Promise<CacheFolder> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await makeRooms(path);
-    await probe(path, random);
+    await probe(path);
     return { path, temporary: false };
   } catch (error) {
     notice(`no cache in ${path} (${(error as Error).message}): a temporary one is used`);
@@ -40,10 +34,11 @@ async function makeRooms(path: string): Promise<void> {
 }
 
 /** A folder that is there may still be read-only, or on a full disk. */
-async function probe(path: string, random: Random): Promise<void> {
-  const file = join(path, `.probe-${toHex(random.bytes(6))}`);
+async function probe(path: string): Promise<void> {
+  // Always the same name: one that a kill left goes with the next.
+  const file = join(path, '.probe');
   try {
-    await writeFile(file, new Uint8Array(4096), { flag: 'wx' });
+    await writeFile(file, new Uint8Array(4096));
   } finally {
     await rm(file, { force: true });
   }

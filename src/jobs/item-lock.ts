@@ -15,6 +15,8 @@ const held = new Set<string>();
 export interface ItemLock extends AsyncDisposable {
   /** Told when the lock of a dead run was taken over. */
   readonly takenOver: string | undefined;
+  /** False when another run took this one for dead, and took it over. */
+  isHeld(): Promise<boolean>;
 }
 
 /** A lock that is there: its bytes, and whose it is, null when they cannot be read. */
@@ -30,7 +32,7 @@ interface FoundLock {
  * @throws ITEM_LOCKED, telling who holds it and since when
  */
 export async function lockItem(vault: Vault, item: string, signal?: AbortSignal): Promise<ItemLock> {
-  const path = vault.config.singleWriter ? 'locks/vault' : `locks/${vault.nameHash('item', item)}`;
+  const path = lockPath(vault, item);
   const mine: Owner = {
     ...(await thisProcess()),
     since: vault.clock.now(),
@@ -47,8 +49,10 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
     beating = beating.then(() => beat(vault, path, mine));
   }, HEARTBEAT);
   timer.unref();
+  await removeParts(vault, path, mine).catch(() => undefined);
   return {
     takenOver,
+    isHeld: () => isMine(vault, path, mine),
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await beating;
@@ -56,6 +60,19 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
       await release(vault, path, mine);
     },
   };
+}
+
+/**
+ * Whether a live run holds the lock of an item. Where its process cannot be looked for, it has the time of two heartbeats to
+ * show itself. In a vault for a single writer who asks holds the only lock there is.
+ */
+export async function isItemLocked(vault: Vault, item: string, signal?: AbortSignal): Promise<boolean> {
+  if (vault.config.singleWriter) return false;
+  const path = lockPath(vault, item);
+  const found = await readLock(vault, path);
+  if (!found) return false;
+  const me: Owner = { ...(await thisProcess()), since: 0, beat: 0, token: '' };
+  return (await isAlive(vault, path, found, me, signal)) !== undefined;
 }
 
 /** Returns whose lock was taken over, if one was. */
@@ -87,6 +104,10 @@ async function place(vault: Vault, path: string, owner: Owner): Promise<boolean>
   try {
     await writeObject(vault.store, part, sealOwner(vault, owner));
     return (await vault.store.link(part, path)) === 'linked';
+  } catch (error) {
+    // The holder tidied up: once more.
+    if (isError(error, 'NOT_FOUND')) return false;
+    throw error;
   } finally {
     await vault.store.remove(part);
   }
@@ -135,6 +156,16 @@ async function removeDead(vault: Vault, path: string, dead: Uint8Array): Promise
   else await vault.store.rename(aside, path);
 }
 
+/** What runs that were killed left of placing, renewing or removing this lock. Of a live one, it is made again. */
+async function removeParts(vault: Vault, path: string, mine: Owner): Promise<void> {
+  const name = `${path.slice(path.lastIndexOf('/') + 1)}.`;
+  for (const part of (await vault.store.list('locks')).filter((found) => found.startsWith(name))) {
+    const { owner } = (await readLock(vault, `locks/${part}`)) ?? { owner: mine };
+    const isDead = owner === null || (sharesPids(owner, mine) && !(await isRunning(owner)));
+    if (isDead) await vault.store.remove(`locks/${part}`);
+  }
+}
+
 /** A missed heartbeat costs at worst that another run does the same work; a lock that was taken over is not ours to renew. */
 async function beat(vault: Vault, path: string, mine: Owner): Promise<void> {
   const part = partOf(vault, path);
@@ -157,6 +188,10 @@ async function release(vault: Vault, path: string, mine: Owner): Promise<void> {
 
 async function isMine(vault: Vault, path: string, { token }: Owner): Promise<boolean> {
   return (await readLock(vault, path))?.owner?.token === token;
+}
+
+function lockPath(vault: Vault, item: string): string {
+  return vault.config.singleWriter ? 'locks/vault' : `locks/${vault.nameHash('item', item)}`;
 }
 
 function partOf(vault: Vault, path: string): string {

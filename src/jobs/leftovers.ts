@@ -1,3 +1,4 @@
+import { isError } from '../base/errors.ts';
 import { mergeBack } from '../merge/merge-back.ts';
 import { pointsOf } from '../point/catalog.ts';
 import {
@@ -56,7 +57,10 @@ export async function dropJob(session: VaultSession, item: string, left: Staging
   if (vault.state.jobs.get(left.job) === 'open') {
     await withStaging(session, item, ({ job, folder }) => vault.abandonJob(job, folder, left.job));
   }
-  await removeStaging(left);
+  // A run that was taken for dead may still be writing there: what it leaves goes another time.
+  await removeStaging(left).catch((error: unknown) => {
+    if (!isError(error, 'IO')) throw error;
+  });
   await removeScratch(session, { job: left.job });
 }
 

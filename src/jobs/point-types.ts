@@ -21,8 +21,14 @@ export interface PointSummary {
   consistency: Consistency;
   /** Where it is. */
   tier: 'vault';
-  /** ISO 8601 UTC; null: never. */
+  /** Forgotten points: from when on gc may free what only they hold, ISO 8601 UTC. Null: never, or nobody knows yet. */
   expires: string | null;
+  /** When it was forgotten, ISO 8601 UTC; `unknown` where the clock was doubted; null: it was not. */
+  forgotten: string | null;
+  /** Until when it cannot be forgotten, ISO 8601 UTC, or `forever`; null: it can. */
+  pinned: string | null;
+  /** The same by the vault's minimum retention. */
+  protectedUntil: string | null;
   /** In their order. Sizes in bytes; root: of the block map, hex, equal for equal disks. */
   disks: { name: string; virtualSize: number; root: string }[];
   /** Of the whole point. */
@@ -37,6 +43,8 @@ export interface PointSummary {
 export interface PointsOptions extends Cancellable {
   /** Only points that have all of these. */
   tags?: readonly string[];
+  /** Those that were forgotten and can be brought back, instead of those that are there. */
+  forgotten?: boolean;
 }
 
 /** Recovery points. */

@@ -1,31 +1,44 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { checkName } from '../base/names.ts';
 import { fingerprint } from '../disk/block-map.ts';
-import { type CatalogPoint, catalog, findPoint, pointsOf } from '../point/catalog.ts';
+import { type CatalogPoint, catalog, everyPoint, findPoint } from '../point/catalog.ts';
+import type { Vault } from '../vault/vault.ts';
 import { sumBytes } from './backup-result.ts';
+import { logTime } from './check-clock.ts';
+import { iso, standingOf } from './point-standing.ts';
 import type { ItemsResult, PointSummary, PointsOptions, PointsResult, ShowResult } from './point-types.ts';
 import type { VaultSession } from './session.ts';
 import type { Watchable } from './types.ts';
 import { usageOf } from './usage.ts';
 
 /**
- * Lists recovery points, newest last; with `tags` only those that have all of them.
+ * Lists recovery points, newest last; with `tags` only those that have all of them, with `forgotten` only those that were
+ * forgotten and can be brought back.
  * @throws NO_SUCH_ITEM when the item has none, ITEM_NAME, CANCELLED
  */
 export async function points(
   session: VaultSession,
   item?: string,
-  { tags = [], signal }: PointsOptions = {},
+  { tags = [], forgotten = false, signal }: PointsOptions = {},
 ): Promise<PointsResult> {
   throwIfAborted(signal);
   const { vault } = session;
-  if (item !== undefined) {
-    checkName('item', item);
-    findPoint(vault, item);
-  }
-  const all = item === undefined ? catalog(vault) : pointsOf(vault, item);
-  const found = all.filter(({ manifest }) => tags.every((tag) => manifest.tags.includes(tag)));
-  return { points: found.map(summary), warnings: damageWarnings(session) };
+  if (item !== undefined) checkItem(vault, item, forgotten);
+  const found = everyPoint(vault).filter(
+    ({ logged, manifest }) =>
+      (logged.forgotten !== undefined) === forgotten &&
+      (item === undefined || manifest.item === item) &&
+      tags.every((tag) => manifest.tags.includes(tag)),
+  );
+  const now = logTime(session);
+  return { points: found.map((point) => summary(vault, point, now)), warnings: damageWarnings(session) };
+}
+
+/** Of an item that has points, none may be forgotten: that is an empty list. */
+function checkItem(vault: Vault, item: string, forgotten: boolean): void {
+  checkName('item', item);
+  const isKnown = forgotten && everyPoint(vault).some(({ manifest }) => manifest.item === item);
+  if (!isKnown) findPoint(vault, item);
 }
 
 /** Lists items with their latest point. @throws CANCELLED */
@@ -64,7 +77,7 @@ export async function show(session: VaultSession, ref: string, options: Watchabl
   const { usage, warnings } = await usageOf(session, point, options);
   return {
     point: {
-      ...summary(point),
+      ...summary(session.vault, point, logTime(session)),
       ...{ sequence, bootDisk, tool, disks, reason, hooks },
       started: iso(started),
       seconds: Math.max(0, time - started) / 1000,
@@ -74,14 +87,15 @@ export async function show(session: VaultSession, ref: string, options: Watchabl
   };
 }
 
-function summary(point: CatalogPoint): PointSummary {
+/** `now` by the log's clock. */
+function summary(vault: Vault, point: CatalogPoint, now: number): PointSummary {
   const { id, time, manifest } = point;
   const { item, type, base, consistency, disks, tags, note } = manifest;
   return {
     ...{ item, point: id, time: iso(time), type, consistency },
     base: base === null ? null : `p${base}`,
     tier: 'vault',
-    expires: null,
+    ...standingOf(vault, point, now),
     disks: disks.map(({ name, size, root }) => ({ name, virtualSize: size, root })),
     bytes: bytesOf(point),
     ...{ tags, note },
@@ -96,8 +110,4 @@ export function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes>
 /** @internal An entry of the log is unreadable: what is shown is the state before it (L6). */
 export function damageWarnings({ vault }: VaultSession): string[] {
   return vault.damage ? [`${vault.damage.message}; what is seen is the state before it: run \`vhdvault verify\``] : [];
-}
-
-function iso(time: number): string {
-  return new Date(time).toISOString();
 }

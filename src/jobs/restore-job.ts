@@ -4,12 +4,14 @@ import { throwIfAborted } from '../base/abort.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { MIB } from '../base/units.ts';
-import { refreshIndexCache } from '../cache/index-cache.ts';
-import type { ImagePlan, TargetFormat } from '../image/image-plan.ts';
+import { type IndexAddress, refreshIndexCache } from '../cache/index-cache.ts';
+import type { TargetFormat } from '../image/image-plan.ts';
 import { findPoint } from '../point/catalog.ts';
 import type { Manifest, ManifestDisk } from '../point/manifest.ts';
+import { isUnreadable } from '../point/point-blocks.ts';
 import type { CopyCounts } from '../restore/copy-memory.ts';
-import { planRestore, restoreDisk } from '../restore/restore-disk.ts';
+import { planRestore, type RestoredDisk, type RestorePlan, restoreDisk } from '../restore/restore-disk.ts';
+import { lostWarning } from './lost-warning.ts';
 import { damageWarnings } from './points.ts';
 import type { RestoreFormat, RestoreOptions, RestoreResult } from './restore-types.ts';
 import type { VaultSession } from './session.ts';
@@ -20,12 +22,13 @@ interface Target {
   disk: ManifestDisk;
   path: string;
   format: TargetFormat;
-  plan?: ImagePlan;
-  data: number;
 }
 
+type Planned = Target & { plan: RestorePlan };
+
 /**
- * Restores a point to images. An image has its name only when it is complete and durable.
+ * Restores a point to images. An image has its name only when it is complete and durable. With `bestEffort`, what a
+ * damaged vault cannot give is zeros in the image, listed in `lost` and warned of; else it is thrown.
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, TARGET_EXISTS, TARGET_UNUSABLE, IMAGE_LOCKED, NO_SPACE, VAULT_DAMAGED, CANCELLED
  */
 export async function restore(session: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
@@ -33,20 +36,12 @@ export async function restore(session: VaultSession, ref: string, options: Resto
   const { vault } = session;
   const begun = vault.clock.monotonic();
   const point = findPoint(vault, ref);
-  const targets = await chooseTargets(point.manifest, options);
-  const { address: index, notice } = await refreshIndexCache(session.cache, vault);
-  if (notice) session.notice(notice);
-  const { preallocate = false, force = false, dryRun = false, signal } = options;
-  for (const target of targets) {
-    const { plan, data } = await planRestore({
-      vault,
-      index,
-      disk: target.disk,
-      target: imageOf(target),
-      preallocate,
-      signal,
-    });
-    Object.assign(target, { plan, data });
+  const chosen = await chooseTargets(point.manifest, options);
+  const { preallocate = false, bestEffort = false, force = false, dryRun = false, signal } = options;
+  const common = { vault, index: await refreshIndex(session, bestEffort), preallocate, bestEffort, signal };
+  const targets: Planned[] = [];
+  for (const target of chosen) {
+    targets.push({ ...target, plan: await planRestore({ ...common, disk: target.disk, target: imageOf(target) }) });
   }
   await checkRoom(targets, preallocate);
   const result: RestoreResult = {
@@ -59,25 +54,43 @@ export async function restore(session: VaultSession, ref: string, options: Resto
   };
   const progress = restoreProgress(targets, options.onProgress);
   for (const [n, target] of targets.entries()) {
-    const common = {
-      vault,
-      pool: session.pool,
-      index,
-      disk: target.disk,
-      target: imageOf(target),
-      preallocate,
-      force,
-      signal,
-    };
-    const counts = dryRun
-      ? { read: target.data, written: target.data, skipped: target.disk.size - target.data }
-      : await restoreDisk({ ...common, onCounts: (found) => progress(n, found) }, target.plan as ImagePlan);
-    const { read, written, skipped } = counts;
-    const { path, format, disk } = target;
-    result.disks.push({ name: disk.name, path, format, virtualSize: disk.size, bytes: { read, written, skipped } });
+    const { disk, plan } = target;
+    const run = { ...common, pool: session.pool, disk, target: imageOf(target), force };
+    const restored = dryRun
+      ? planned(target)
+      : await restoreDisk({ ...run, onCounts: (found) => progress(n, found) }, plan);
+    result.disks.push(diskResult(target, restored));
+    result.warnings.push(...lostWarning({ ...target, dryRun }, restored.lost));
   }
   result.seconds = (vault.clock.monotonic() - begun) / 1000;
   return result;
+}
+
+/** Where a segment of the index cannot be read, best effort goes on with the others. */
+async function refreshIndex({ cache, vault, notice }: VaultSession, bestEffort: boolean): Promise<IndexAddress> {
+  try {
+    const found = await refreshIndexCache(cache, vault);
+    if (found.notice) notice(found.notice);
+    return found.address;
+  } catch (error) {
+    if (!bestEffort || !isUnreadable(error)) throw error;
+    notice(`no local index (${error.message}): the vault's own is used, which is slower`);
+    return { cacheFile: null, segments: vault.state.segments.map(({ segment }) => segment), unusable: [] };
+  }
+}
+
+function planned({ disk, plan: { data, lost } }: Planned): Omit<RestoredDisk, 'done'> {
+  return { read: data, written: data, skipped: disk.size - data, lost };
+}
+
+function diskResult(
+  { disk, path, format }: Target,
+  { read, written, skipped, lost }: Omit<RestoredDisk, 'done'>,
+): RestoreResult['disks'][number] {
+  return {
+    ...{ name: disk.name, path, format, virtualSize: disk.size, bytes: { read, written, skipped } },
+    ...{ lost: lost.ranges, lostBytes: lost.bytes },
+  };
 }
 
 /** Decides paths and formats, and refuses what would overwrite. */
@@ -101,10 +114,10 @@ async function chooseTargets(manifest: Manifest, options: RestoreOptions): Promi
   for (const disk of disks) {
     if (isFile && !found?.isDirectory()) {
       const as = found?.isBlockDevice() ? 'block-device' : formatOf(disk, format, path);
-      targets.push({ disk, path, format: as, data: 0 });
+      targets.push({ disk, path, format: as });
     } else {
       const as = formatOf(disk, format, '');
-      targets.push({ disk, path: join(path, `${disk.name}.${as === 'raw' ? 'raw' : 'vhd'}`), format: as, data: 0 });
+      targets.push({ disk, path: join(path, `${disk.name}.${as === 'raw' ? 'raw' : 'vhd'}`), format: as });
     }
   }
   for (const target of targets) await checkTarget(target, force, options.dryRun ?? false);
@@ -159,11 +172,11 @@ function imageOf({ disk, path, format }: Target): {
 }
 
 /** Restores need the bytes that hold data, all of them with `--preallocate` (S2). */
-async function checkRoom(targets: readonly Target[], preallocate: boolean): Promise<void> {
+async function checkRoom(targets: readonly Planned[], preallocate: boolean): Promise<void> {
   const files = targets.filter(({ format }) => format !== 'block-device');
   const [first] = files;
   if (!first) return;
-  const needed = files.reduce((sum, { data, disk }) => sum + (preallocate ? disk.size : data), 0);
+  const needed = files.reduce((sum, { plan, disk }) => sum + (preallocate ? disk.size : plan.data), 0);
   const found = await statfs(dirname(first.path)).catch(() => undefined);
   if (!found || found.bavail * found.bsize >= needed) return;
   throw new VhdvaultError(

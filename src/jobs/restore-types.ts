@@ -13,6 +13,8 @@ export interface RestoreOptions extends Watchable {
   format?: RestoreFormat;
   /** Write zeros too, so that the space is really taken. */
   preallocate?: boolean;
+  /** Where the vault is damaged: restore all that can be read, write zeros for the rest, and list it. */
+  bestEffort?: boolean;
   /** Overwrite what is there. */
   force?: boolean;
   /** Only say what would be written. */
@@ -34,6 +36,13 @@ export interface RestoreResult {
     virtualSize: number;
     /** read: from the vault; written: to the target, of the disk's bytes; skipped: zeros left sparse. */
     bytes: { read: number; written: number; skipped: number };
+    /**
+     * What no copy in the vault gives, as ranges of the disk in order, neighbours joined: zeros in the image. Always empty
+     * without `bestEffort`; in a dry run only what the block map tells.
+     */
+    lost: { offset: number; length: number }[];
+    /** The lengths of `lost`, in all. */
+    lostBytes: number;
   }[];
   /** From beginning to end. */
   seconds: number;

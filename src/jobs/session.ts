@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
@@ -17,14 +17,11 @@ import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import { checkSeenHead, clockDoubt, type MachineTime, readSeenHeads, rememberHead } from '../vault/seen-head.ts';
 import { type KdfCost, openVault as openVaultIn, type SecretBytes, type Vault } from '../vault/vault.ts';
 import { openCacheFolder } from './cache-folder.ts';
+import { readSecret, type SecretOptions, secretOf } from './read-secret.ts';
 import type { Compression, InitResult, Secret } from './types.ts';
 
-/** How to open a vault, and what of this machine to use for it. */
-export interface SessionOptions extends Cancellable {
-  /** The passphrase of the vault. Neither this nor `keyFile` for a vault that is not encrypted, never both. */
-  passphrase?: string | undefined;
-  /** Path of the key file of the vault. */
-  keyFile?: string | undefined;
+/** How to open a vault, and what of this machine to use for it. Neither secret for a vault that is not encrypted. */
+export interface SessionOptions extends SecretOptions, Cancellable {
   /** Folder of the cache; default the platform's cache folder + /vhdvault. All in it may be deleted at any time. */
   cache?: string;
   /** Folder of the state, which remembers what was seen of each vault last; default the platform's. */
@@ -71,14 +68,22 @@ export interface VaultSession extends AsyncDisposable {
   readonly pool: Pool;
   /** @internal This vault's own folder of the cache. */
   readonly cache: string;
+  /** @internal The folder of the state. */
+  readonly state: string;
+  /** @internal This user has never seen the vault before: nothing would tell that it went back (L5). */
+  readonly isFirstSight: boolean;
   /** @internal */
   readonly notice: (text: string) => void;
   /** @internal Takes the passphrase out of a text that is kept or shown. */
   readonly redact: (text: string) => string;
   /** @internal Why the clock of this machine is to be doubted (L7): entries are marked with it, and no age is relied on. */
   readonly clockDoubt?: string;
-  /** @internal Remembers the head and the time of now in the state folder (L5, L7). */
-  rememberHead(): Promise<void>;
+  /** @internal What opened the vault, or took its place since; undefined where it is not encrypted. */
+  secret?: SecretBytes;
+  /** @internal Tests only: a cheap key derivation for new key slots. */
+  readonly kdf?: KdfCost;
+  /** @internal Remembers the head and the time of now in the state folder (L5, L7); with `keepDoubt` an older time while the clock is doubted. */
+  rememberHead(options?: { keepDoubt?: boolean }): Promise<void>;
 }
 
 /**
@@ -90,17 +95,14 @@ export interface VaultSession extends AsyncDisposable {
 export async function openVault(address: string, options: SessionOptions = {}): Promise<VaultSession> {
   throwIfAborted(options.signal);
   const { parts = {}, onNotice: notice = () => undefined, threads = availableParallelism() } = options;
-  const secret = secretOf(options);
+  const given = secretOf(options);
   checkThreads(threads);
   const folders = envPaths('vhdvault', { suffix: '' });
   const state = options.state ?? (process.platform === 'linux' ? folders.log : join(folders.data, 'state'));
   const { clock = systemClock, random = systemRandom } = parts;
   const storeAt = storeAddress(address, options);
-  const vault = await openVaultIn(openStore(storeAt), {
-    ...(secret && { secret: await readSecret(secret) }),
-    random,
-    clock,
-  });
+  const secret = given && (await readSecret(given));
+  const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock });
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
   if (!options.acceptRollback) await checkSeenHead(seen, address, vault);
@@ -109,21 +111,27 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   const opened = await machineTime(clock);
   const doubt = clockDoubt(seen.byId?.time, opened, vault.state.time);
   if (doubt !== undefined) vault.doubtClock();
+  const doubted = doubt === undefined ? undefined : (seen.byId?.time ?? opened);
   const remember = async (time: MachineTime): Promise<void> => {
     const problem = await rememberHead({ folder: state, address, vault, time });
     if (problem) notice(problem);
   };
-  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), random, notice);
+  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), notice);
   const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {
     vault,
     address,
     pool,
     cache: cache.path,
+    state,
+    isFirstSight: !seen.byId && !seen.notice,
     notice,
     redact: redactor(options.passphrase),
     ...(doubt !== undefined && { clockDoubt: doubt }),
-    rememberHead: async () => remember(await machineTime(clock)),
+    ...(secret && { secret }),
+    ...(parts.kdf && { kdf: parts.kdf }),
+    rememberHead: async ({ keepDoubt = false } = {}) =>
+      remember((keepDoubt ? doubted : undefined) ?? (await machineTime(clock))),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       if (cache.temporary) await rm(cache.path, { recursive: true, force: true });
@@ -131,7 +139,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   };
   if (!isBlake3Native) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
   // A doubt lasts until a run has marked its entries with it: one that only reads must not use it up.
-  await remember(doubt === undefined ? opened : (seen.byId?.time ?? opened));
+  await remember(doubted ?? opened);
   return session;
 }
 
@@ -182,17 +190,7 @@ function redactor(passphrase: string | undefined): (text: string) => string {
   return (text) => text.replaceAll(passphrase, '***');
 }
 
-function secretOf({ passphrase, keyFile }: SessionOptions): Secret | undefined {
-  if (passphrase !== undefined && keyFile !== undefined) {
-    throw new VhdvaultError('USAGE', 'a passphrase and a key file were given, and one of them opens the vault', {
-      hint: 'leave one of them out',
-    });
-  }
-  if (passphrase !== undefined) return { passphrase };
-  return keyFile === undefined ? undefined : { keyFile };
-}
-
-function checkThreads(threads: number): void {
+export function checkThreads(threads: number): void {
   if (Number.isSafeInteger(threads) && threads >= 1) return;
   throw new VhdvaultError('USAGE', `${threads} is no number of threads`, { hint: 'use 1 or more' });
 }
@@ -244,17 +242,6 @@ async function prepareStaging(address: StoreAddress): Promise<void> {
 
 async function machineTime(clock: Clock): Promise<MachineTime> {
   return { wall: clock.now(), boot: await bootId(), uptime: sinceBoot() };
-}
-
-async function readSecret(secret: Secret): Promise<SecretBytes> {
-  if ('passphrase' in secret) return secret;
-  const found = await stat(secret.keyFile).catch(failed('reading the key file', secret.keyFile));
-  if (found.size > 1024 * 1024) {
-    throw new VhdvaultError('VAULT_KEY_REFUSED', `${secret.keyFile} has ${found.size} bytes, too many for a key file`, {
-      hint: 'make one with: head -c 32 /dev/urandom > KEYFILE; chmod 600 KEYFILE',
-    });
-  }
-  return { keyFile: await readFile(secret.keyFile).catch(failed('reading the key file', secret.keyFile)) };
 }
 
 function failed(doing: string, path: string): (error: unknown) => never {

@@ -1,33 +1,81 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
-import { toHex } from '../base/hex.ts';
-import { catalog, findPoint } from '../point/catalog.ts';
-import { verifyVault } from '../verify/verify-vault.ts';
+import { VhdvaultError } from '../base/errors.ts';
+import { type CatalogPoint, everyPoint, findPoint } from '../point/catalog.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { CheckContentOptions } from '../verify/check-content.ts';
+import type { PointFinding } from '../verify/findings.ts';
+import { endOf, runsForAll, shareOfSpace } from '../verify/sample-window.ts';
+import { type Verified, verifyVault } from '../verify/verify-vault.ts';
+import { rememberSample, samplePlace } from './sample-place.ts';
 import type { VaultSession } from './session.ts';
-import type { VerifyOptions, VerifyResult } from './verify-types.ts';
+import type { Sampled, VerifyOptions, VerifyResult } from './verify-types.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 /**
- * Checks a vault, or one point of it; writes nothing to it and trusts no cache. What is wrong is returned, not thrown.
- * @throws NO_SUCH_ITEM, NO_SUCH_POINT, CANCELLED, IO
+ * Checks a vault, every file of it, or one point; writes nothing to it and trusts no cache. What is wrong is returned, not
+ * thrown. Other runs may go on meanwhile.
+ * @throws USAGE, NO_SUCH_ITEM, NO_SUCH_POINT, VAULT_NEWER, CANCELLED, IO, NO_SPACE
  */
 export async function verify(session: VaultSession, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const { vault, pool, cache } = session;
-  const { ref, readData = false, signal, onProgress } = options;
+  const { vault, pool } = session;
+  const { ref, signal, onProgress, sample } = options;
   throwIfAborted(signal);
+  checkSample(sample);
   const begun = vault.clock.monotonic();
-  const points = ref === undefined ? catalog(vault) : [findPoint(vault, ref)];
-  const index = join(cache, 'jobs', `verify-${toHex(vault.random.bytes(8))}.sqlite`);
-  try {
-    const onBytes = (done: number, total: number): void => onProgress?.({ phase: 'checking', done, total, disks: [] });
-    const { findings, ...counts } = await verifyVault({ vault, pool, index, points, readData, signal, onBytes });
+  const point = ref === undefined ? undefined : findPoint(vault, ref);
+  const item = point?.manifest.item;
+  let points = 0;
+  const pointsNow = (): CatalogPoint[] => {
+    const now = everyPoint(vault).filter(({ id }) => point === undefined || id === point.id);
+    points = now.length;
+    return now;
+  };
+  return await withWorkFolder(session, async (folder) => {
+    const verified = await verifyVault({
+      ...{ vault, pool, folder, points: pointsNow, whole: point === undefined, signal },
+      read: await whatToRead(session, item, options),
+      onBytes: (done, total) => onProgress?.({ phase: 'checking', done, total, disks: [] }),
+    });
+    const { reading, findings, entries, packs, segments, blocks } = verified;
+    if (reading.window) await rememberSample(session, item, endOf(reading.window));
     return {
       ok: findings.every(({ severity }) => severity !== 'damage'),
-      checked: { entries: vault.state.sequence, points: points.length, ...counts },
-      findings,
+      checked: { entries, points, packs, segments, blocks, bytes: reading.bytes },
+      ...(sample !== undefined && { sampled: sampledOf(verified, sample) }),
+      findings: [...findings, ...(session.isFirstSight ? [firstSight(vault)] : [])],
       seconds: (vault.clock.monotonic() - begun) / 1000,
     };
-  } finally {
-    for (const ending of ['', '-wal', '-shm']) await rm(index + ending, { force: true });
-  }
+  });
+}
+
+/** @throws USAGE */
+function checkSample(percent: number | undefined): void {
+  if (percent === undefined || (percent > 0 && percent <= 100)) return;
+  throw new VhdvaultError('USAGE', `a sample of ${percent} % is none`, {
+    hint: 'give a share of more than 0 and at most 100 %, as 10%',
+    details: { sample: percent },
+  });
+}
+
+async function whatToRead(
+  session: VaultSession,
+  item: string | undefined,
+  { sample, readData }: VerifyOptions,
+): Promise<CheckContentOptions['read']> {
+  if (sample !== undefined) return { start: await samplePlace(session, item), percent: sample };
+  return readData ? 'all' : 'none';
+}
+
+function sampledOf({ reading, packs: ofPacks }: Verified, percent: number): Sampled {
+  const { window, packs, bytes, ofBytes } = reading;
+  const { start, width } = window ?? { start: 0, width: 0 };
+  const from = 100 * shareOfSpace(start);
+  const to = 100 * shareOfSpace(endOf({ start, width }));
+  return { from, to, packs, ofPacks, bytes, ofBytes, runs: runsForAll(percent) };
+}
+
+/** Of a vault that this user knows, another history would have been refused. */
+function firstSight({ state }: Vault): PointFinding {
+  const what = `this user sees the vault for the first time (entry ${state.sequence}): whether it went back to an older state cannot be told`;
+  return { severity: 'info', code: 'FIRST_SIGHT', what, where: '', cure: '', points: [], ranges: [], moreRanges: 0 };
 }

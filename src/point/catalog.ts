@@ -1,6 +1,7 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { type LoggedPoint, logEntryPath, type Vault } from '../vault/vault.ts';
 import { type Manifest, parseLabel, parseManifest } from './manifest.ts';
+import { parseReference, type Reference } from './reference.ts';
 
 /** A recovery point as the catalog knows it. */
 export interface CatalogPoint {
@@ -33,9 +34,13 @@ export function everyPoint(vault: Vault): CatalogPoint[] {
     .sort((a, b) => a.sequence - b.sequence);
 }
 
+/** Of a point's manifest, which never changes: parsing 10,000 of them takes 0.2 s, and most commands ask several times. */
+const manifests = new WeakMap<Uint8Array, Manifest>();
+
 function manifestOf({ manifest, label, sequence }: LoggedPoint): Manifest {
   const where = logEntryPath(sequence);
-  const parsed = parseManifest(manifest, where);
+  const parsed = manifests.get(manifest) ?? parseManifest(manifest, where);
+  manifests.set(manifest, parsed);
   try {
     return label ? { ...parsed, ...parseLabel(label, where) } : parsed;
   } catch (error) {
@@ -49,57 +54,115 @@ export function pointsOf(vault: Vault, item: string): CatalogPoint[] {
   return catalog(vault).filter(({ manifest }) => manifest.item === item);
 }
 
+/** Which points a reference may name: live ones; forgotten ones; any that can be had. See `findPoints`. */
+export type Among = 'live' | 'forgotten' | 'any';
+
 /**
  * Finds the point that `ITEM`, `ITEM@latest`, `ITEM@pID` or `ITEM@TIME` names.
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE
  */
 export function findPoint(vault: Vault, ref: string): CatalogPoint {
-  const at = ref.indexOf('@');
-  const item = at < 0 ? ref : ref.slice(0, at);
-  const which = at < 0 ? 'latest' : ref.slice(at + 1);
-  const points = pointsOf(vault, item);
-  if (points.length === 0) throw noSuchItem(vault, item);
-  if (which === 'latest') return points.at(-1) as CatalogPoint;
-  if (/^p[0-9a-f]*$/.test(which)) return byId(points, item, which);
-  const end = parseTime(which);
-  if (end === undefined) {
-    throw new VhdvaultError('USAGE', `"${which}" names no point`, {
-      hint: `write ${item}@latest, ${item}@pID (see \`vhdvault points ${item}\`) or ${item}@YYYY-MM-DD[Thh:mm[:ss][Z]]`,
-    });
-  }
-  const found = points.findLast(({ time }) => time <= end);
-  if (found) return found;
-  throw new VhdvaultError('NO_SUCH_POINT', `${item} has no point at or before ${which}`, {
-    hint: `its oldest point is ${points[0]?.id} of ${new Date(points[0]?.time ?? 0).toISOString()}`,
+  return findPoints(vault, [ref])[0] as CatalogPoint;
+}
+
+/**
+ * The points that references name. By its id any point is found, but among `live` ones; `latest` and times are looked
+ * for among forgotten points with `forgotten`, else among live ones.
+ * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE
+ */
+export function findPoints(vault: Vault, refs: readonly string[], among: Among = 'live'): CatalogPoint[] {
+  const byItem = Map.groupBy(everyPoint(vault), ({ manifest }) => manifest.item);
+  const split = new Map<string, Split>();
+  return refs.map((ref) => {
+    const reference = parseReference(ref);
+    const { item } = reference;
+    const points = split.get(item) ?? splitOf(byItem.get(item) ?? []);
+    split.set(item, points);
+    const { live, forgotten } = points;
+    if (live.length + forgotten.length === 0) throw noSuchItem(vault, item);
+    if (reference.by === 'id') return byId(points, item, reference.prefix, among);
+    const first = among === 'forgotten' ? forgotten : live;
+    if (first.length === 0) throw among === 'forgotten' ? noneForgotten(item) : allForgotten(item, forgotten.length);
+    if (reference.by === 'latest') return first.at(-1) as CatalogPoint;
+    const found = first.findLast(({ time }) => time <= reference.end);
+    if (found) return found;
+    throw tooEarly(points, reference, among);
   });
 }
 
-function byId(points: readonly CatalogPoint[], item: string, prefix: string): CatalogPoint {
-  const found = points.filter(({ id }) => id.startsWith(prefix));
+type TimeReference = Extract<Reference, { by: 'time' }>;
+
+interface Split {
+  live: CatalogPoint[];
+  forgotten: CatalogPoint[];
+}
+
+function splitOf(points: readonly CatalogPoint[]): Split {
+  const { live = [], forgotten = [] } = Object.groupBy(points, ({ logged }) =>
+    logged.forgotten ? 'forgotten' : 'live',
+  );
+  return { live, forgotten };
+}
+
+function byId({ live, forgotten }: Split, item: string, prefix: string, among: Among): CatalogPoint {
+  const named = (points: CatalogPoint[]): CatalogPoint[] => points.filter(({ id }) => id.startsWith(prefix));
+  const [first, other] = among === 'forgotten' ? [named(forgotten), named(live)] : [named(live), named(forgotten)];
+  const found = first.length === 0 && among !== 'live' ? other : first;
   if (found.length === 1) return found[0] as CatalogPoint;
+  if (found.length === 0 && other.length === 1) throw isForgotten(item, other[0] as CatalogPoint);
+  const several = found.length > 0 ? found : other;
   const what =
-    found.length === 0 ? `${item} has no point ${prefix}` : `${prefix} names ${found.length} points of ${item}`;
+    several.length === 0 ? `${item} has no point ${prefix}` : `${prefix} names ${several.length} points of ${item}`;
+  const gone = among === 'live' ? '' : '; a forgotten point that gc gave up cannot be had any more';
   const hint =
-    found.length === 0
-      ? `see \`vhdvault points ${item}\``
-      : `write more of it: ${found.map(({ id }) => id).join(', ')}`;
+    several.length === 0
+      ? `see \`vhdvault points ${item}\`${gone}`
+      : `write more of it: ${listed(several.map(({ id }) => id))}`;
   throw new VhdvaultError('NO_SUCH_POINT', what, { hint });
 }
 
-function noSuchItem(vault: Vault, item: string): VhdvaultError {
-  const items = [...new Set(catalog(vault).map(({ manifest }) => manifest.item))].sort();
-  const shown = items.slice(0, 10).join(', ') + (items.length > 10 ? ', ...' : '');
-  return new VhdvaultError('NO_SUCH_ITEM', `the vault has no item "${item}"`, {
-    hint: items.length === 0 ? 'it has no points yet: make one with `vhdvault backup`' : `it has: ${shown}`,
+function tooEarly({ live, forgotten }: Split, { item, end, words }: TimeReference, among: Among): VhdvaultError {
+  const isBack = among === 'forgotten';
+  const kind = isBack ? 'forgotten point' : 'point';
+  const [oldest] = isBack ? forgotten : live;
+  const gone = isBack ? undefined : forgotten.findLast(({ time }) => time <= end);
+  const back = gone && `; ${gone.id} is forgotten, and \`vhdvault unforget ${item}@${gone.id}\` brings it back`;
+  return new VhdvaultError('NO_SUCH_POINT', `${item} has no ${kind} at or before ${words}`, {
+    hint: `its oldest ${kind} is ${oldest?.id} of ${new Date(oldest?.time ?? 0).toISOString()}${back ?? ''}`,
     details: { item },
   });
 }
 
-/** The last millisecond that the words stand for: a bare date means its end, minutes their 59th second. Local without a zone. */
-function parseTime(words: string): number | undefined {
-  const found = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2})(:\d{2})?)?(Z)?$/.exec(words);
-  if (!found) return undefined;
-  const [, day, minute = '23:59', second = ':59', zone = ''] = found;
-  const time = new Date(`${day}T${minute}${second}.999${zone}`).getTime();
-  return Number.isNaN(time) ? undefined : time;
+function isForgotten(item: string, { id, logged: { forgotten } }: CatalogPoint): VhdvaultError {
+  const since = forgotten?.time ? `, since ${new Date(forgotten.time).toISOString()}` : '';
+  return new VhdvaultError('NO_SUCH_POINT', `${item}@${id} is forgotten${since}`, {
+    hint: `\`vhdvault unforget ${item}@${id}\` brings it back`,
+    details: { item, point: id },
+  });
+}
+
+function allForgotten(item: string, forgotten: number): VhdvaultError {
+  return new VhdvaultError('NO_SUCH_ITEM', `all points of ${item} are forgotten`, {
+    hint: `\`vhdvault points ${item} --forgotten\` lists what \`vhdvault unforget\` can bring back`,
+    details: { item, forgotten },
+  });
+}
+
+function noneForgotten(item: string): VhdvaultError {
+  return new VhdvaultError('NO_SUCH_POINT', `${item} has no forgotten point that can be had`, {
+    hint: 'what gc gave up is not listed by `vhdvault points --forgotten` any more, and cannot be brought back',
+    details: { item },
+  });
+}
+
+function noSuchItem(vault: Vault, item: string): VhdvaultError {
+  const items = [...new Set(catalog(vault).map(({ manifest }) => manifest.item))].sort();
+  return new VhdvaultError('NO_SUCH_ITEM', `the vault has no item "${item}"`, {
+    hint: items.length === 0 ? 'it has no points yet: make one with `vhdvault backup`' : `it has: ${listed(items)}`,
+    details: { item },
+  });
+}
+
+function listed(words: readonly string[]): string {
+  return words.slice(0, 10).join(', ') + (words.length > 10 ? ', ...' : '');
 }

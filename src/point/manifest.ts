@@ -1,5 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
-import { fromHex, toHex } from '../base/hex.ts';
+import { fromHex } from '../base/hex.ts';
 import { BinaryReader, BinaryWriter, MAX_TEXT } from '../vault/binary.ts';
 
 /** full: compared with nothing; incremental: with the latest point; differential: with the last full one. */
@@ -134,7 +134,7 @@ export function parseManifest(stored: Uint8Array, where: string): Manifest {
   const item = from.text();
   const type = pick(TYPES, from.u8() - 1);
   const hasBase = from.u8() === 1;
-  const basePoint = toHex(from.bytes(8));
+  const basePoint = from.hex(8);
   const consistency = pick(CONSISTENCIES, from.u8() - 1);
   const started = from.u64();
   const hooks = { outcome: pick(OUTCOMES, from.u8()), output: from.text() };
@@ -195,7 +195,7 @@ function parseDisk(from: BinaryReader): ManifestDisk {
   const address = from.text();
   const format = from.text();
   const imageBlock = from.u32();
-  const uniqueId = toHex(from.bytes(16));
+  const uniqueId = from.hex(16);
   const creator = from.text();
   const parentRoots = Array.from({ length: from.u8() }, () => from.text());
   const counts = (): Counts => ({ read: from.u64(), changed: from.u64(), stored: from.u64() });
@@ -211,7 +211,7 @@ function parseDisk(from: BinaryReader): ManifestDisk {
     },
     size: from.u64(),
     blockSize: from.u32(),
-    root: toHex(from.bytes(32)),
+    root: from.hex(32),
     pages: from.u64(),
     blocks: counts(),
     bytes: counts(),

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { asBuffer, toHex } from '../base/hex.ts';
@@ -6,6 +7,15 @@ import type { BlockIndex, BlockLocation } from '../vault/block-index.ts';
 import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
+
+/** How blocks are read. */
+interface ReadOptions {
+  signal?: AbortSignal | undefined;
+  /** Told of each block that no copy gives, by its place among the ids; without it, the first one is thrown. */
+  onLost?: ((n: number, problem: VhdvaultError) => void) | undefined;
+}
+
+type Sink = (n: number, raw: Uint8Array) => void;
 
 /** Blocks and pages by id: look up, read, check. */
 export class PointBlocks implements AsyncDisposable {
@@ -55,12 +65,9 @@ export class PointBlocks implements AsyncDisposable {
     return lengths;
   }
 
-  readData(
-    ids: readonly Uint8Array[],
-    sink: (n: number, raw: Uint8Array) => void,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    return this.#read(ids, this.#blockSize, sink, signal);
+  /** Each block goes to `sink` once, in any order. @throws VAULT_DAMAGED, VAULT_NEWER, IO, CANCELLED */
+  readData(ids: readonly Uint8Array[], sink: Sink, options: ReadOptions = {}): Promise<void> {
+    return this.#read(ids, this.#blockSize, sink, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,40 +75,78 @@ export class PointBlocks implements AsyncDisposable {
     await this.#index[Symbol.asyncDispose]();
   }
 
-  /** A location from the cache may be wrong; the vault's segments decide before anything is called damaged. */
+  /**
+   * A location from the cache may be wrong; the vault's segments decide before anything is called damaged. One bad frame
+   * fails the read of its neighbours: what did not come is read one by one.
+   */
   async #read(
     ids: readonly Uint8Array[],
     rawLength: number,
-    sink: (n: number, raw: Uint8Array) => void,
-    signal?: AbortSignal,
+    sink: Sink,
+    { signal, onLost }: ReadOptions = {},
   ): Promise<void> {
     if (ids.length === 0) return;
+    const missing = new Set(ids.keys());
+    const take: Sink = (n, raw) => {
+      missing.delete(n);
+      sink(n, raw);
+    };
+    let found: (BlockLocation | undefined)[] = [];
     try {
-      const found = await this.#index.find(ids);
+      found = await this.#index.find(ids);
       if (found.every((location) => location !== undefined))
-        return await this.#reader.read(wanted(ids, found, rawLength), sink, signal);
+        return await this.#reader.read(wanted(ids, found, rawLength), take, signal);
     } catch (error) {
-      if (!isError(error, 'VAULT_DAMAGED', 'IO')) throw error;
+      if (!isUnreadable(error)) throw error;
     }
-    for (const [n, id] of ids.entries()) {
+    for (const n of missing) {
       throwIfAborted(signal);
-      await this.#readAnywhere(id, rawLength, (raw) => sink(n, raw));
+      const block = { id: ids[n] as Uint8Array, known: found[n], rawLength };
+      const problem = await this.#readAnywhere(block, (raw) => sink(n, raw));
+      if (problem && !onLost) throw problem;
+      if (problem) onLost?.(n, problem);
     }
   }
 
-  /** Tries every copy that the vault's own segments tell of. */
-  async #readAnywhere(id: Uint8Array, rawLength: number, sink: (raw: Uint8Array) => void): Promise<void> {
-    let damage: unknown = inNoSegment(id);
-    for (const location of await this.#index.findAll(id)) {
+  /** Tries the place that is known, then every copy that the vault's own segments tell of; gives what is wrong with all of them. */
+  async #readAnywhere(
+    { id, known, rawLength }: { id: Uint8Array; known: BlockLocation | undefined; rawLength: number },
+    sink: (raw: Uint8Array) => void,
+  ): Promise<VhdvaultError | undefined> {
+    let problem: VhdvaultError | undefined;
+    const fails = async (work: () => Promise<void>): Promise<boolean> => {
       try {
-        return await this.#reader.read([{ id, location, rawLength }], (_, raw) => sink(raw));
+        await work();
+        return false;
       } catch (error) {
-        if (!isError(error, 'VAULT_DAMAGED', 'IO')) throw error;
-        damage = error;
+        if (!isUnreadable(error)) throw error;
+        // What could not be read may be whole: no other copy's damage is the last word on this block.
+        if (!isError(problem, 'IO')) problem = error;
+        return true;
       }
+    };
+    const read = (location: BlockLocation) => () =>
+      this.#reader.read([{ id, location, rawLength }], (_, raw) => sink(raw));
+    if (known && !(await fails(read(known)))) return undefined;
+    let copies: BlockLocation[] = [];
+    await fails(async () => {
+      copies = await this.#index.findAll(id);
+    });
+    for (const location of copies) {
+      if (!isDeepStrictEqual(location, known) && !(await fails(read(location)))) return undefined;
     }
-    throw damage;
+    return problem ?? inNoSegment(id);
   }
+}
+
+/** This machine lacks something, and the vault nothing. */
+const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** An object of the vault, or a part of one, cannot be read; others may hold the same block. */
+export function isUnreadable(error: unknown): error is VhdvaultError {
+  // VAULT_NEWER: in a vault that this version opens, one object of another format is a damaged header.
+  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO')) return false;
+  return !LACKS.includes(String(error.details.system));
 }
 
 function wanted(

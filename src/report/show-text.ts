@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Share, ShowResult } from '../jobs/point-types.ts';
 import { type Look, paint } from './look.ts';
 import { momentText } from './moment.ts';
+import { untilText } from './points-text.ts';
 import { countText, durationText, sizeText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 import { tableLines } from './table.ts';
@@ -40,7 +41,8 @@ function factRows(point: Point): string[][] {
   if (point.reason !== '') rows.push(['reason', point.reason]);
   if (point.tags.length > 0) rows.push(['tags', point.tags.join(', ')]);
   if (point.note !== '') rows.push(['note', point.note]);
-  if (point.expires !== null) rows.push(['expires', momentText(point.expires)]);
+  if (point.pinned !== null) rows.push(['pinned', untilText(point.pinned)]);
+  if (point.protectedUntil !== null) rows.push(['protected', untilText(point.protectedUntil)]);
   if (point.hooks.outcome !== 'none') rows.push(['hooks', point.hooks.outcome]);
   return rows;
 }

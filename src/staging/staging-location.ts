@@ -38,13 +38,18 @@ export interface StagingRecord {
 export async function createStaging(vault: Vault, job: string, record: StagingRecord): Promise<StagingLocation> {
   const { store } = vault;
   const folder = `staging/${PREFIX}${job}`;
-  const fresh = `staging/new-${vault.nameHash('staging', record.item)}`;
+  const fresh = freshFolder(vault, record.item);
   for (const place of placesOf(vault)) await place.removeFolder(fresh);
   await store.makeFolder(fresh);
   const bytes = new TextEncoder().encode(JSON.stringify(record));
   await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
   await store.rename(fresh, folder);
   return { job, store, folder };
+}
+
+/** Of an item's staging location, until its journal is in it. */
+export function freshFolder(vault: Vault, item: string): string {
+  return `staging/new-${vault.nameHash('staging', item)}`;
 }
 
 /** Names of the packs that the job has stored, or was about to when it was interrupted. */
@@ -73,8 +78,8 @@ export async function findLeftovers(vault: Vault, item: string): Promise<Leftove
   const left = new Map<string, Leftover>();
   for (const store of placesOf(vault)) {
     for (const name of await store.list('staging')) {
-      if (!LOCATION.test(name)) continue;
-      const location = { job: name.slice(PREFIX.length), store, folder: `staging/${name}` };
+      const location = locationOf(store, name);
+      if (!location) continue;
       const record = await readRecord(vault, location);
       if (record?.item !== item || left.has(location.job)) continue;
       left.set(location.job, { ...location, record, isHere: store === vault.store });
@@ -83,14 +88,23 @@ export async function findLeftovers(vault: Vault, item: string): Promise<Leftove
   return [...left.values()];
 }
 
+/** The staging location of this name in staging/; undefined where it is none. */
+export function locationOf(store: Store, name: string): StagingLocation | undefined {
+  return LOCATION.test(name) ? { job: name.slice(PREFIX.length), store, folder: `staging/${name}` } : undefined;
+}
+
 /** With `--staging` also the vault's own folder: an earlier run may have gone without. */
-function placesOf({ store }: Vault): Store[] {
+export function placesOf({ store }: Vault): Store[] {
   const { address } = store;
   if (address.kind !== 'folder' || address.staging === undefined) return [store];
   return [store, openStore({ kind: 'folder', path: address.path })];
 }
 
-async function readRecord(vault: Vault, { job, store, folder }: StagingLocation): Promise<StagingRecord | undefined> {
+/** undefined where the journal cannot be read. */
+export async function readRecord(
+  vault: Vault,
+  { job, store, folder }: StagingLocation,
+): Promise<StagingRecord | undefined> {
   const path = `${folder}/journal`;
   try {
     const [first] = unsealJournal(vault, await store.get(path), path, fromHex(job));

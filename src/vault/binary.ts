@@ -1,4 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
+import { asBuffer } from '../base/hex.ts';
 import { narrow } from '../base/units.ts';
 
 export const MAX_TEXT = 4096;
@@ -82,10 +83,16 @@ export class BinaryReader {
     const at = this.#take(length);
     return Uint8Array.from(this.#bytes.subarray(at, at + length));
   }
+  /** Bytes in hex. */
+  hex(length: number): string {
+    const at = this.#take(length);
+    return asBuffer(this.#bytes).toString('hex', at, at + length);
+  }
   text(): string {
     const length = this.u16();
     if (length > MAX_TEXT) throw this.#fail(`holds a text of ${length} bytes`);
-    return Buffer.from(this.bytes(length)).toString('utf8');
+    const at = this.#take(length);
+    return asBuffer(this.#bytes).toString('utf8', at, at + length);
   }
   /** u32 length + bytes. */
   blob(): Uint8Array {

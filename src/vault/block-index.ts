@@ -4,9 +4,12 @@ import { openSegment, type Segment, type SegmentPages } from './index/segment.ts
 import type { SegmentEntry } from './index/segment-layout.ts';
 import type { Store } from './open-store.ts';
 
-export { openSegment } from './index/segment.ts';
-export type { SegmentEntry, SegmentPack } from './index/segment-layout.ts';
+export { mergeSegments } from './index/merge-segments.ts';
+export { openSegment, type Segment } from './index/segment.ts';
+export { MAX_SEGMENT_ENTRIES, type SegmentEntry, type SegmentPack } from './index/segment-layout.ts';
+export type { SegmentPage } from './index/segment-page.ts';
 export { writeSegment } from './index/segment-writer.ts';
+export { FRAME_KINDS } from './pack/frame.ts';
 
 /** Where a block lies. */
 export interface BlockLocation {
@@ -56,7 +59,7 @@ export async function openSegmentIndex(
   let trouble: unknown;
   const passOver = (error: unknown): undefined => {
     if (isError(error, 'IO')) trouble = error;
-    else if (!isError(error, 'VAULT_DAMAGED')) throw error;
+    else if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) throw error;
   };
   for (const name of names.toReversed()) {
     const segment = await openSegment(store, keys, segmentPath(name), pages).catch(passOver);

@@ -12,6 +12,21 @@ export interface CapturedPack {
   entries: DirectoryEntry[];
 }
 
+/** What a pack says of itself, and whose it is (hex). undefined where it does not open, or has gone. @throws IO */
+export async function readPackDirectory(
+  store: Store,
+  keys: VaultKeys,
+  name: string,
+): Promise<(CapturedPack & { job: string }) | undefined> {
+  try {
+    await using pack = await openPack(store, keys, packPath(name));
+    return { name, size: pack.size, entries: await pack.directory(), job: pack.job };
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER')) return undefined;
+    throw error;
+  }
+}
+
 /**
  * What a job stored in one pack, from the pack's own sealed directory, every byte as its name tells: what made the run end
  * may have hurt it, and no point relies on it yet. Undefined where it is not there, not whole, or of

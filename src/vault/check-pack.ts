@@ -2,63 +2,96 @@ import { isError } from '../base/errors.ts';
 import { equalBytes } from '../base/hex.ts';
 import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
-import { createBlockHasher } from './block-ids.ts';
+import { type BlockHasher, createBlockHasher } from './block-ids.ts';
 import type { VaultKeys } from './crypto/keys.ts';
 import { hashObject } from './hash-object.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
-import { openPack, type PackReader, packPath } from './pack/pack-reader.ts';
+import { type FrameLocation, openPack, type PackReader, packPath } from './pack/pack-reader.ts';
+import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 
 /** Of a map page (FORMAT.md). */
 const PAGE_LENGTH = 8192;
 
-/** What is wrong with a pack, in words, and which ids cannot be read from it. */
+/** Frames of a pack, by their numbers. */
+export type Frames = readonly number[] | 'all';
+
+/** What is wrong with a pack. */
 export interface PackCheck {
-  found: string[];
-  badIds: Uint8Array[] | 'all';
+  troubles: Trouble[];
+  /** Frames with wrong bytes, by tag or id: never for an I/O error. */
+  wrong: Frames;
+  /** All frames that cannot be had from it: also those that could not be read, or that the index looks for elsewhere. */
+  lost: Frames;
 }
 
 /** Where the index says that a block lies in the pack. */
-export type IndexedFrame = Pick<DirectoryEntry, 'id' | 'offset' | 'storedLength' | 'codec' | 'kind'> & {
-  ordinal: number;
-};
+export type IndexedFrame = Omit<FrameLocation, 'rawLength'>;
 
-/**
- * Reads every byte of a pack: its name against the hash of its bytes, its directory, every frame and every id, and what
- * the index says of it against what it holds.
- */
-export async function checkPack(options: {
+export interface CheckPackOptions {
   store: Store;
   keys: VaultKeys;
   name: string;
   size: number;
   blockSize: number;
   indexed: readonly IndexedFrame[];
-}): Promise<PackCheck> {
-  const { store, keys, name, size, blockSize, indexed } = options;
+}
+
+/**
+ * Reads every byte of a pack: its name against the hash of its bytes, its directory, every frame and every id, and what
+ * the index says of it against what it holds. Frames that are whole are found so whatever else is wrong: who reads them
+ * needs the header and the index, and no directory.
+ */
+export async function checkPack(options: CheckPackOptions): Promise<PackCheck> {
+  const { store, keys, name, size } = options;
   const path = packPath(name);
+  const troubles: Trouble[] = [];
   try {
     await using pack = await openPack(store, keys, path);
-    if (pack.size !== size) return { found: [`is ${pack.size} bytes long, expected ${size}`], badIds: 'all' };
-    const hash = await hashObject(store, path);
-    const directory = await pack.directory();
-    const unreadable = await checkFrames(pack, directory, keys);
-    const misplaced = indexed.filter((frame) => !isAt(directory[frame.ordinal], frame, blockSize)).map(({ id }) => id);
-    const found: string[] = [];
-    if (unreadable.length > 0) found.push(`has ${unreadable.length} of ${directory.length} blocks that cannot be read`);
-    if (misplaced.length > 0) found.push(`does not hold ${misplaced.length} blocks where the index says`);
-    if (hash !== name) found.push('does not have the bytes that its name tells');
-    return { found, badIds: [...unreadable, ...misplaced] };
+    if (pack.size !== size) troubles.push(wrongBytes(`is ${pack.size} bytes long, expected ${size}`));
+    const { wrong, lost } = await checkContent(pack, options, troubles);
+    if (pack.size === size) await checkName(store, name, troubles);
+    return { troubles, wrong, lost };
   } catch (error) {
-    // An I/O error is told like damage and decides nothing: the next try may read it.
-    if (!isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'VAULT_NEWER', 'IO')) throw error;
-    return { found: [error.message.replace(`${path} `, '')], badIds: 'all' };
+    const trouble = troubleOf(error, path);
+    return { troubles: [...troubles, trouble], wrong: trouble.unread === null ? 'all' : [], lost: 'all' };
   }
 }
 
-function isAt(entry: DirectoryEntry | undefined, frame: IndexedFrame, blockSize: number): boolean {
-  const rawLength = frame.kind === FRAME_KINDS.data ? blockSize : PAGE_LENGTH;
+async function checkContent(
+  pack: PackReader,
+  { keys, blockSize, indexed }: CheckPackOptions,
+  troubles: Trouble[],
+): Promise<{ wrong: number[]; lost: number[] }> {
+  const directory = await pack.directory().catch((error: unknown) => {
+    // A pack that was cut has lost its end: that is told by its size.
+    if (troubles.length === 0) troubles.push(troubleOf(error, pack.path));
+  });
+  const byIndex = indexed.map((frame) => ({ ...frame, rawLength: rawLengthOf(frame, blockSize) }));
+  const frames = directory?.map((entry, ordinal) => ({ ...entry, ordinal })) ?? byIndex;
+  const { wrong, unread, trouble } = await checkFrames(pack, frames, createBlockHasher(keys));
+  const misplaced = directory ? byIndex.filter((frame) => !isAt(directory[frame.ordinal], frame)) : [];
+  if (wrong.length > 0) troubles.push(wrongBytes(`has ${wrong.length} of ${frames.length} blocks that cannot be read`));
+  if (trouble) troubles.push(trouble);
+  if (misplaced.length > 0) troubles.push(wrongBytes(`does not hold ${misplaced.length} blocks where the index says`));
+  return { wrong, lost: [...wrong, ...unread, ...misplaced.map(({ ordinal }) => ordinal)] };
+}
+
+async function checkName(store: Store, name: string, troubles: Trouble[]): Promise<void> {
+  try {
+    if ((await hashObject(store, packPath(name))) !== name)
+      troubles.push(wrongBytes('does not have the bytes that its name tells'));
+  } catch (error) {
+    if (troubles.length === 0) troubles.push(troubleOf(error, packPath(name)));
+  }
+}
+
+function rawLengthOf({ kind }: IndexedFrame, blockSize: number): number {
+  return kind === FRAME_KINDS.data ? blockSize : PAGE_LENGTH;
+}
+
+function isAt(entry: DirectoryEntry | undefined, frame: FrameLocation): boolean {
   return (
     entry !== undefined &&
     equalBytes(entry.id, frame.id) &&
@@ -66,34 +99,42 @@ function isAt(entry: DirectoryEntry | undefined, frame: IndexedFrame, blockSize:
     entry.storedLength === frame.storedLength &&
     entry.codec === frame.codec &&
     entry.kind === frame.kind &&
-    entry.rawLength === rawLength
+    entry.rawLength === frame.rawLength
   );
 }
 
 async function checkFrames(
   pack: PackReader,
-  directory: readonly DirectoryEntry[],
-  keys: VaultKeys,
-): Promise<Uint8Array[]> {
-  const hasher = createBlockHasher(keys);
-  const bad: Uint8Array[] = [];
+  frames: readonly FrameLocation[],
+  hasher: BlockHasher,
+): Promise<{ wrong: number[]; unread: number[]; trouble: Trouble | undefined }> {
+  const [wrong, unread]: [number[], number[]] = [[], []];
+  let trouble: Trouble | undefined;
   let opened = 0;
-  for (const [ordinal, entry] of directory.entries()) {
-    opened += entry.rawLength;
+  for (const frame of frames) {
+    opened += frame.rawLength;
     if (opened > MIB) {
       letGo();
       opened = 0;
     }
-    const stored = Buffer.allocUnsafe(entry.storedLength);
-    await pack.readRange(entry.offset, stored);
     try {
-      const raw = pack.openFrame({ ...entry, ordinal }, stored);
-      const id = entry.kind === FRAME_KINDS.data ? hasher.data(raw) : hasher.page(raw);
-      if (!equalBytes(id, entry.id)) bad.push(entry.id);
+      if (!(await isWhole(pack, frame, hasher))) wrong.push(frame.ordinal);
     } catch (error) {
-      if (!isError(error, 'VAULT_DAMAGED')) throw error;
-      bad.push(entry.id);
+      trouble ??= troubleOf(error, pack.path);
+      unread.push(frame.ordinal);
     }
   }
-  return bad;
+  return { wrong, unread, trouble };
+}
+
+async function isWhole(pack: PackReader, frame: FrameLocation, hasher: BlockHasher): Promise<boolean> {
+  try {
+    const stored = Buffer.allocUnsafe(frame.storedLength);
+    await pack.readRange(frame.offset, stored);
+    const raw = pack.openFrame(frame, stored);
+    return equalBytes(frame.kind === FRAME_KINDS.data ? hasher.data(raw) : hasher.page(raw), frame.id);
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED')) return false;
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { createCipheriv, createPrivateKey, createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
@@ -13,6 +13,7 @@ import type { VaultKeys } from './crypto/keys.ts';
 import { checkSecret, encodeSlot, KDF_COST, type KdfCost, type SecretBytes } from './crypto/slot.ts';
 import { encodeEntry, logPath } from './log/entry.ts';
 import { placeOf, type Store, writeObject } from './open-store.ts';
+import { RESERVE_PATH, writeReserve } from './reserve.ts';
 
 export interface CreateOptions {
   /** Left out: the vault is not encrypted. */
@@ -34,7 +35,17 @@ const INIT = 'staging/init';
 
 /** What file systems without link(2) answer; anything else is trouble of the moment. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
-const FOLDERS = ['keys', 'log', 'ckpt', 'index', 'lists', 'locks', 'staging', 'quarantine', 'packs'];
+export const FOLDERS: readonly string[] = [
+  'keys',
+  'log',
+  'ckpt',
+  'index',
+  'lists',
+  'locks',
+  'staging',
+  'quarantine',
+  'packs',
+];
 
 /**
  * Makes a vault in an empty store; vault.json is linked last, so a vault is there whole or not at all. What a dead init
@@ -47,6 +58,8 @@ export async function createVault(store: Store, options: CreateOptions = {}): Pr
   if (secret) checkSecret(secret);
   await clearLeftovers(store);
   await store.makeFolder(INIT);
+  // Without it, what a power cut leaves of the rest would be a folder of strangers.
+  for (const folder of ['staging', '.']) await store.syncFolder(folder);
   for (const folder of FOLDERS) await store.makeFolder(folder);
   for (let n = 0; n < 256; n++) await store.makeFolder(`packs/${n.toString(16).padStart(2, '0')}`);
 
@@ -75,8 +88,16 @@ export async function createVault(store: Store, options: CreateOptions = {}): Pr
   const entry = { sequence: 1, job: '0'.repeat(32), time: clock.now(), tool: TOOL, clockDoubted: false, body };
   await writeObject(store, logPath(1), encodeEntry(keys, random, vaultHash, entry).bytes);
   await publishConfig(store, stored, singleWriter);
-  await store.removeFolder(INIT);
+  // The vault is made: what cannot be tidied now is by the first run that writes.
+  await store.removeFolder(INIT).catch(() => undefined);
   return config;
+}
+
+/** An init that was killed at its very end: what it made must last before anybody builds on it. */
+export async function settleInit(store: Store): Promise<void> {
+  if (!(await store.list('staging')).includes('init')) return;
+  for (const folder of ['keys', 'log', 'packs', '.']) await store.syncFolder(folder);
+  await store.removeFolder(INIT);
 }
 
 /** Refuses what holds a vault or strangers' files; removes what a dead init left, which has no vault.json and no history. */
@@ -87,7 +108,7 @@ async function clearLeftovers(store: Store): Promise<void> {
       hint: 'use it, or choose another folder; `vhdvault points` shows what it holds',
     });
   }
-  const strangers = names.filter((name) => ![...FOLDERS, 'reserve'].includes(name));
+  const strangers = names.filter((name) => ![...FOLDERS, RESERVE_PATH].includes(name));
   const entries = await store.list('log');
   const staging = await store.list('staging');
   const isDeadInit = staging.includes('init') || (names.join() === 'staging' && staging.length === 0);
@@ -103,7 +124,7 @@ async function clearLeftovers(store: Store): Promise<void> {
       },
     );
   }
-  for (const name of names) await (name === 'reserve' ? store.remove(name) : store.removeFolder(name));
+  for (const name of names) await (name === RESERVE_PATH ? store.remove(name) : store.removeFolder(name));
 }
 
 /** Tells whether the store must be used by one writer at a time; refuses one on which a commit cannot be atomic (L3). */
@@ -145,18 +166,6 @@ async function publishConfig(store: Store, stored: Uint8Array, singleWriter: boo
     throw new VhdvaultError('VAULT_EXISTS', 'another init made a vault here meanwhile', { hint: 'use that one' });
   }
   await store.syncFolder('.');
-}
-
-/** Incompressible, so that the space is really taken, and known, so that verify can check it. */
-async function writeReserve(store: Store, size: number): Promise<void> {
-  await using file = await store.create('reserve');
-  const key = sha256(new TextEncoder().encode('vhdvault/reserve/1'));
-  const stream = createCipheriv('aes-256-ctr', key, new Uint8Array(16));
-  const zeros = new Uint8Array(Math.min(size, 4 * MIB));
-  for (let done = 0; done < size; done += zeros.byteLength) {
-    await file.write([stream.update(zeros.subarray(0, Math.min(zeros.byteLength, size - done)))]);
-  }
-  await file.sync();
 }
 
 /** Ed25519, from its 32-byte seed in PKCS #8 (RFC 8410). */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
@@ -96,9 +96,12 @@ export async function rememberHead(options: {
   const { sequence, head } = vault.state;
   const seen: SeenHead = { vault: vault.id, encrypted: vault.config.encrypted, sequence, hash: toHex(head), time };
   try {
+    // Who wrote the newest entry may not have synced it yet: if it went in a power cut, the vault would seem to have gone back.
+    await vault.makeDurable();
     await mkdir(folder, { recursive: true });
     for (const name of [`${vault.id}.json`, addressFile(address)])
       await replaceFile(join(folder, name), `${JSON.stringify(seen)}\n`);
+    await removeOldParts(folder, vault.clock.now());
     return undefined;
   } catch (error) {
     return `the state folder ${folder} cannot be written (${(error as Error).message}): a vault that is put back would not be noticed`;
@@ -150,10 +153,26 @@ function known(record: SeenHead | 'broken' | undefined): SeenHead | undefined {
 
 async function replaceFile(path: string, text: string): Promise<void> {
   const part = `${path}.${process.pid}.part`;
-  {
-    await using file = await open(part, 'w');
-    await file.writeFile(text);
-    await file.sync();
+  try {
+    {
+      await using file = await open(part, 'w');
+      await file.writeFile(text);
+      await file.sync();
+    }
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(part, path);
+}
+
+const HOUR = 3600 * 1000;
+
+/** Of runs that were killed here: nobody takes an hour for it. */
+async function removeOldParts(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.endsWith('.part')) continue;
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found && now - found.mtimeMs > HOUR) await rm(join(folder, name), { force: true }).catch(() => undefined);
+  }
 }

@@ -1,12 +1,14 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
+import { slotPath } from './check-slot.ts';
 import { damaged } from './codec/object-header.ts';
 import type { VaultConfig } from './config.ts';
 import { blake3 } from './crypto/blake3.ts';
 import type { VaultKeys } from './crypto/keys.ts';
-import { checkSecret, openSlot, type SecretBytes, SLOT_SIZE } from './crypto/slot.ts';
+import { checkSecret, openSlot, parseSlot, type SecretBytes, SLOT_SIZE } from './crypto/slot.ts';
 import { decodeEntry, logPath } from './log/entry.ts';
 import type { Store } from './open-store.ts';
+import { type SlotFile, slotNames, slotsToTry } from './slots-to-try.ts';
 
 interface LockedVault {
   store: Store;
@@ -14,9 +16,8 @@ interface LockedVault {
   vaultHash: Uint8Array;
 }
 
-/** More slot files are not tried: each may cost a second of work. */
-const MOST_SLOTS = 64;
-const SLOT_NAME = /^[0-9a-f]{16}$/;
+/** More files in keys/ are not looked at: four times as many as a vault may have slots. */
+const MOST_FILES = 256;
 
 /** What a secret opened, in an encrypted vault: the name of the slot, and BLAKE3 of its bytes, hex. */
 export interface OpenedSlot {
@@ -62,14 +63,12 @@ async function unlockEncrypted<T>(
     });
   }
   checkSecret(secret);
-  let problem: VhdvaultError | undefined;
-  let tried = 0;
-  for (const name of (await vault.store.list('keys')).filter((name) => SLOT_NAME.test(name))) {
-    if (tried === MOST_SLOTS) break;
+  const files = await readSlots(vault);
+  let { problem } = files;
+  const tried = slotsToTry(files.slots);
+  for (const { name, stored } of tried) {
     let opened: { keys: VaultKeys; slot: OpenedSlot } | undefined;
     try {
-      const stored = await readSlot(vault.store, `keys/${name}`);
-      tried++;
       opened = await openKeys(vault, name, stored, secret);
       if (!opened) continue;
       await checkInit(vault, opened.keys);
@@ -81,13 +80,50 @@ async function unlockEncrypted<T>(
     }
   }
   if (problem) throw problem;
+  throw keyWrong(secret, tried.length, files.slots.length + files.passedOver - tried.length);
+}
+
+function keyWrong(secret: SecretBytes, tried: number, untried: number): VhdvaultError {
   const what = 'passphrase' in secret ? 'passphrase' : 'key file';
-  throw new VhdvaultError('VAULT_KEY_WRONG', `the ${what} opens none of the ${tried} key slots of this vault`, {
-    hint: 'check for a typing error, the keyboard layout, and that it belongs to this vault',
-  });
+  const others = untried > 0 ? `; ${untried} more files in keys/ were not tried` : '';
+  return new VhdvaultError(
+    'VAULT_KEY_WRONG',
+    `the ${what} opens none of the ${tried} key slots of this vault${others}`,
+    {
+      hint:
+        untried > 0
+          ? 'a vault has at most 64 slots, and they ask for little work: somebody put files into keys/, compare it with another copy of the vault'
+          : 'check for a typing error, the keyboard layout, and that it belongs to this vault',
+    },
+  );
 }
 
 const OF_ONE_SLOT = ['VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'] as const;
+
+interface SlotFiles {
+  slots: SlotFile[];
+  /** With the first one that is no slot. */
+  problem: VhdvaultError | undefined;
+  /** How many were not even read. */
+  passedOver: number;
+}
+
+/** Files of keys/ that could be slots. */
+async function readSlots({ store, config }: LockedVault): Promise<SlotFiles> {
+  const slots: SlotFile[] = [];
+  let problem: VhdvaultError | undefined;
+  const names = slotNames(await store.list('keys'));
+  for (const name of names.slice(0, MOST_FILES)) {
+    try {
+      const stored = await readSlot(store, slotPath(name));
+      slots.push({ name, stored, ...parseSlot(stored, slotPath(name), config.family) });
+    } catch (error) {
+      if (!isError(error, ...OF_ONE_SLOT)) throw error;
+      problem ??= error;
+    }
+  }
+  return { slots, problem, passedOver: Math.max(0, names.length - MOST_FILES) };
+}
 
 /** The size is looked at first: what lies there may be of any size, and no file at all. */
 async function readSlot(store: Store, path: string): Promise<Uint8Array> {
@@ -104,7 +140,7 @@ async function openKeys(
   secret: SecretBytes,
 ): Promise<{ keys: VaultKeys; slot: OpenedSlot } | undefined> {
   const { family } = config;
-  const master = await openSlot({ stored, path: `keys/${name}`, family, secret, vaultHash });
+  const master = await openSlot({ stored, path: slotPath(name), family, secret, vaultHash });
   return master && { keys: { family, master, encrypted: true }, slot: { name, hash: toHex(blake3(stored)) } };
 }
 

@@ -10,6 +10,7 @@ import { constantKey, type VaultKeys } from './crypto/keys.ts';
 import type { SecretBytes } from './crypto/slot.ts';
 import type { Adds, EntryBody, LogEntry } from './log/entry.ts';
 import { Log } from './log/log.ts';
+import { VERBS, type Verb } from './log/replay.ts';
 import type { VaultState } from './log/state.ts';
 import { placeOf, type Store } from './open-store.ts';
 import { unlock } from './unlock.ts';
@@ -17,13 +18,11 @@ import { unlock } from './unlock.ts';
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
 export type { Adds, EntryBody, Slot } from './log/entry.ts';
-export { logPath as logEntryPath } from './log/entry.ts';
+export { hashOf as entryHash, isAuthentic as isAuthenticEntry, logPath as logEntryPath } from './log/entry.ts';
+export { MOST_PACKS } from './log/entry-body.ts';
 export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
+export { writingPath } from './log/log.ts';
 export type { AddedSegment, LoggedPoint, VaultState } from './log/state.ts';
-
-/** What a job is for. */
-export type Verb = 'backup' | 'repack' | 'index-merge';
-const VERBS: Readonly<Record<Verb, number>> = { backup: 1, repack: 2, 'index-merge': 3 };
 
 /** Packs that are condemned or quarantined (J3): nothing new may refer to what is in them. */
 export function unusablePacks({ condemned, quarantined }: VaultState): string[] {
@@ -37,8 +36,8 @@ export class Vault {
   readonly keys: VaultKeys;
   readonly random: Random;
   readonly clock: Clock;
-  /** Name of the key slot that opened it; undefined where it is not encrypted. */
-  readonly slot: string | undefined;
+  /** Name of the key slot that opened it, or that took its place since; undefined where it is not encrypted. */
+  slot: string | undefined;
   readonly #log: Log;
 
   /** Use `openVault`. */
@@ -75,6 +74,11 @@ export class Vault {
   /** Marks the entries of this client: its clock is not to be trusted (L7). */
   doubtClock(): void {
     this.#log.clockDoubted = true;
+  }
+
+  /** The newest entry that was read, whoever wrote it, is there after a power cut, too. */
+  makeDurable(): Promise<void> {
+    return this.#log.makeDurable();
   }
 
   /** Replays what other processes committed since. */

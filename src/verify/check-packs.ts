@@ -1,9 +1,10 @@
-import { toHex } from '../base/hex.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import { type CommonQueue, shareOf, takeNext } from '../pool/common-queue.ts';
 import { checkPack } from '../vault/check-pack.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
+import { joinTroubles } from '../vault/trouble.ts';
 import type { VaultKeys } from '../vault/vault.ts';
+import type { PackTrouble } from './pack-troubles.ts';
 
 export interface CheckPacksInput {
   worker: number;
@@ -19,29 +20,21 @@ export interface CheckPacksInput {
   counters: Float64Array;
 }
 
-/** What is wrong with a pack; the ids (hex) that cannot be read from it. */
-export interface PackProblem {
-  pack: string;
-  what: string;
-  badIds: string[] | 'all';
-}
-
 /** One worker's share of `verify --read-data`: takes packs from the common queue and opens every byte of them. */
-export function checkPacks(input: CheckPacksInput): Promise<PackProblem[]> {
+export function checkPacks(input: CheckPacksInput): Promise<PackTrouble[]> {
   return shareOf(input.queue, () => checkAll(input));
 }
 
-async function checkAll(input: CheckPacksInput): Promise<PackProblem[]> {
+async function checkAll(input: CheckPacksInput): Promise<PackTrouble[]> {
   const { keys, packs, blockSize, queue, counters } = input;
   const store = openStore(input.store);
   using index = new LocationTable(input.index, { readOnly: true });
-  const problems: PackProblem[] = [];
+  const found: PackTrouble[] = [];
   for (let n = takeNext(queue); n < packs.length; n = takeNext(queue)) {
     const { name, size } = packs[n] as { name: string; size: number };
-    const { found, badIds } = await checkPack({ store, keys, name, size, blockSize, indexed: index.rowsOf(name) });
-    const bad = badIds === 'all' ? badIds : badIds.map(toHex);
-    problems.push(...found.map((what) => ({ pack: name, what, badIds: bad })));
+    const { troubles, lost } = await checkPack({ store, keys, name, size, blockSize, indexed: index.rowsOf(name) });
+    if (troubles.length > 0) found.push({ pack: name, trouble: joinTroubles(troubles), lost });
     counters[input.worker] = (counters[input.worker] as number) + size;
   }
-  return problems;
+  return found;
 }

@@ -4,101 +4,196 @@ import { fromHex, toHex } from '../base/hex.ts';
 import type { LocationTable } from '../cache/location-table.ts';
 import { ID_BYTES, isZeroId, LEVELS, PAGE_IDS } from '../disk/block-map.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
-import { PointBlocks } from '../point/point-blocks.ts';
-import type { BlockIndex } from '../vault/block-index.ts';
-import type { Vault } from '../vault/vault.ts';
+import { IdTable } from '../point/id-table.ts';
+import type { ManifestDisk } from '../point/manifest.ts';
+import type { PointBlocks } from '../point/point-blocks.ts';
+import type { BlockLocation } from '../vault/block-index.ts';
+import { type Trouble, troubleOf } from '../vault/trouble.ts';
 
-/** What a point would lack: the damaged packs that it needs, and ids that no pack holds. */
-export interface Walk {
-  blocks: number;
-  packs: Set<string>;
-  missing: string[];
+/** Why a block or a map page cannot be had: it is in no pack, or only in these. */
+export interface Cause {
+  id: Uint8Array;
+  packs: readonly string[];
+  /** What reading it met; nothing was known before. */
+  trouble?: Trouble;
 }
+
+/** A part of a disk that cannot be read. */
+export interface Hit {
+  disk: string;
+  offset: number;
+  length: number;
+  cause: Cause;
+  /** How many blocks, or pages, this stands for: neighbours that are lost for the same cause. */
+  count: number;
+}
+
+/** Neighbours in a leaf page, by their place in it. */
+export interface LostBlocks {
+  first: number;
+  count: number;
+  cause: Cause;
+}
+
+/** What was seen of maps so far, for all points: what they have in common is looked at once. */
+export interface Seen {
+  /** Pages below which all is well. */
+  well: IdTable;
+  /** Leaf pages (hex ids) of which blocks are lost. */
+  hurt: Map<string, readonly LostBlocks[]>;
+}
+
+export function nothingSeen(): Seen {
+  return { well: new IdTable({ numbers: false }), hurt: new Map() };
+}
+
+/** Leaf pages to remember: a vault that lost most of its packs must not exhaust the memory. */
+const MOST_HURT = 10_000;
 
 export interface WalkOptions {
-  vault: Vault;
   point: CatalogPoint;
   index: LocationTable;
-  badPacks: ReadonlySet<string>;
-  /** See `badIdKey`. */
-  badIds: ReadonlySet<string>;
-  /** Pages (hex ids) that were walked without a finding, for any point: unchanged pages cost nothing. */
-  seen: Set<string>;
-  signal?: AbortSignal | undefined;
-}
-
-/** A block that cannot be read from this pack; another one may hold it whole. */
-export function badIdKey(pack: string, id: string): string {
-  return `${pack} ${id}`;
-}
-
-/** Descends the block maps of all disks of a point and looks every id up. */
-export async function walkPoint(options: WalkOptions): Promise<Walk> {
-  const { vault, point, index } = options;
-  const walk: Walk = { blocks: 0, packs: new Set(), missing: [] };
-  const lookUp: BlockIndex = {
-    find: async (ids) => ids.map((id) => index.find(id)),
-    findAll: async (id) => index.findAll(id),
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-  const { store, keys, config } = vault;
-  await using blocks = new PointBlocks({
-    store,
-    keys,
-    blockSize: config.blockSize,
-    index: lookUp,
-  });
-  for (const disk of point.manifest.disks)
-    await walkPage({ ...options, walk, blocks, name: disk.name }, fromHex(disk.root), LEVELS - 1);
-  return walk;
-}
-
-interface Step extends WalkOptions {
-  walk: Walk;
   blocks: PointBlocks;
-  name: string;
+  isLost(place: BlockLocation): boolean;
+  seen: Seen;
+  signal?: AbortSignal | undefined;
+  onHit(hit: Hit): void;
+  /** Told of every place of all that is walked. */
+  onPlace?: ((place: BlockLocation) => void) | undefined;
 }
 
-/** Returns whether all below the page is well. */
-async function walkPage(step: Step, id: Uint8Array, level: number): Promise<boolean> {
-  if (isZeroId(id)) return true;
-  const key = toHex(id);
-  if (step.seen.has(key)) return true;
-  if (!isThere(step, id, `a page of the map of ${step.name}`)) return false;
-  throwIfAborted(step.signal);
-  const page = await readPage(step, id);
-  if (!page) return false;
-  let well = true;
-  for (let n = 0; n < PAGE_IDS; n++) {
-    const child = page.subarray(n * ID_BYTES, (n + 1) * ID_BYTES);
-    if (isZeroId(child)) continue;
-    if (level === 0) {
-      step.walk.blocks++;
-      well = isThere(step, child, `a block of ${step.name}`) && well;
-    } else well = (await walkPage(step, child, level - 1)) && well;
-  }
-  if (well) step.seen.add(key);
-  return well;
+interface Walk extends WalkOptions {
+  disk: ManifestDisk;
+  /** Blocks that were looked up. */
+  count: number;
 }
 
-function isThere({ index, badPacks, badIds, walk }: Step, id: Uint8Array, what: string): boolean {
-  const locations = index.findAll(id);
-  if (locations.length === 0) {
-    walk.missing.push(`${what} is in no pack (id ${toHex(id).slice(0, 16)})`);
-    return false;
+/**
+ * Descends the block maps of all disks of a point and looks every id up; returns how many blocks. Hits come disk by disk,
+ * each from its beginning to its end.
+ */
+export async function walkPoint(options: WalkOptions): Promise<number> {
+  let count = 0;
+  for (const disk of options.point.manifest.disks) {
+    const walk: Walk = { ...options, disk, count: 0 };
+    await walkPages(walk, fromHex(disk.root), LEVELS - 1, 0);
+    count += walk.count;
   }
-  // One good copy is enough: who reads tries them all.
-  if (locations.some(({ pack }) => !badPacks.has(pack) && !badIds.has(badIdKey(pack, toHex(id))))) return true;
-  for (const { pack } of locations) walk.packs.add(pack);
+  return count;
+}
+
+/** All below the pages of one level whose ids these are; `first` is the number of the first one. Tells whether all is well. */
+async function walkPages(walk: Walk, ids: Uint8Array, level: number, first: number): Promise<boolean> {
+  throwIfAborted(walk.signal);
+  const { seen } = walk;
+  let isWell = true;
+  for (const [n, page] of await readPages(walk, ids, level)) {
+    if (seen.well.get(ids, n) !== undefined) continue;
+    const at = first + n;
+    if (await walkPage(walk, page, idAt(ids, n), { level, at })) seen.well.set(ids, n);
+    else isWell = false;
+  }
+  return isWell;
+}
+
+async function walkPage(
+  walk: Walk,
+  page: Uint8Array | Cause | 'hurt',
+  id: Uint8Array,
+  { level, at }: { level: number; at: number },
+): Promise<boolean> {
+  const { hurt } = walk.seen;
+  if (page === 'hurt') tellLost(walk, hurt.get(toHex(id)) ?? [], at);
+  else if (!(page instanceof Uint8Array)) hit(walk, level, at, { count: 1, cause: page });
+  else if (level > 0) return await walkPages(walk, page, level - 1, at * PAGE_IDS);
+  else {
+    const lost = lookUpAll(walk, page);
+    if (lost.length === 0) return true;
+    if (hurt.size < MOST_HURT) hurt.set(toHex(id), lost);
+    tellLost(walk, lost, at);
+  }
   return false;
 }
 
-async function readPage({ blocks, walk, name }: Step, id: Uint8Array): Promise<Uint8Array | undefined> {
+function lookUpAll(walk: Walk, page: Uint8Array): LostBlocks[] {
+  const lost: LostBlocks[] = [];
+  for (const n of places(page)) {
+    walk.count++;
+    const cause = lookUp(walk, idAt(page, n));
+    if (!cause) continue;
+    const last = lost.at(-1);
+    if (last && last.first + last.count === n && isSame(last.cause, cause)) last.count++;
+    else lost.push({ first: n, count: 1, cause: { ...cause, id: cause.id.slice() } });
+  }
+  return lost;
+}
+
+function isSame({ packs }: Cause, other: Cause): boolean {
+  return packs.length === other.packs.length && packs.every((pack, n) => pack === other.packs[n]);
+}
+
+function tellLost(walk: Walk, lost: readonly LostBlocks[], leaf: number): void {
+  for (const { first, count, cause } of lost) hit(walk, -1, leaf * PAGE_IDS + first, { count, cause });
+}
+
+/** Those that were not seen, in order. Neighbours in a pack are read in one go; where one fails, each for itself. */
+async function readPages(
+  walk: Walk,
+  ids: Uint8Array,
+  level: number,
+): Promise<Map<number, Uint8Array | Cause | 'hurt'>> {
+  const pages = new Map<number, Uint8Array | Cause | 'hurt'>();
+  const wanted: number[] = [];
+  for (const n of places(ids)) {
+    if (walk.seen.well.get(ids, n) !== undefined) continue;
+    const id = idAt(ids, n);
+    const known = level === 0 && walk.seen.hurt.size > 0 && walk.seen.hurt.has(toHex(id));
+    const cause = known ? 'hurt' : lookUp(walk, id);
+    // Also holds the place of what is to be read.
+    pages.set(n, cause ?? id);
+    if (!cause) wanted.push(n);
+  }
+  try {
+    const read = await walk.blocks.readPages(wanted.map((n) => idAt(ids, n)));
+    for (const [k, n] of wanted.entries()) pages.set(n, read[k] as Uint8Array);
+  } catch (error) {
+    asTrouble(error);
+    for (const n of wanted) pages.set(n, await readPage(walk, idAt(ids, n)));
+  }
+  return pages;
+}
+
+async function readPage({ blocks, index }: Walk, id: Uint8Array): Promise<Uint8Array | Cause> {
   try {
     return await blocks.readPage(id);
   } catch (error) {
-    if (!isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) throw error;
-    walk.missing.push(`a page of the map of ${name} cannot be read: ${error.message}`);
-    return undefined;
+    return { id, packs: index.findAll(id).map(({ pack }) => pack), trouble: asTrouble(error) };
   }
+}
+
+/** One good copy is enough: who reads tries them all. */
+function lookUp({ index, isLost, onPlace }: Walk, id: Uint8Array): Cause | undefined {
+  const found = index.findAll(id);
+  for (const place of found) onPlace?.(place);
+  return found.some((place) => !isLost(place)) ? undefined : { id, packs: found.map(({ pack }) => pack) };
+}
+
+/** So many, from number `n` of a level on; -1 is that of blocks. A page takes all that it covers with it. */
+function hit({ disk, onHit }: Walk, level: number, n: number, { count, cause }: { count: number; cause: Cause }): void {
+  const span = disk.blockSize * PAGE_IDS ** (level + 1);
+  const offset = n * span;
+  const length = Math.min(count * span, disk.size - offset);
+  if (length > 0) onHit({ disk: disk.name, offset, length, cause, count });
+}
+
+function asTrouble(error: unknown): Trouble {
+  return troubleOf(error, isError(error) ? String(error.details.path) : '');
+}
+
+function* places(ids: Uint8Array): Generator<number> {
+  for (let n = 0; n * ID_BYTES < ids.byteLength; n++) if (!isZeroId(ids, n)) yield n;
+}
+
+function idAt(ids: Uint8Array, n: number): Uint8Array {
+  return ids.subarray(n * ID_BYTES, (n + 1) * ID_BYTES);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseCount, parseDuration, parseSize } from '../../src/cli/parse-value.ts';
+import { parseCount, parseDuration, parsePercent, parseSize } from '../../src/cli/parse-value.ts';
 import { Secrets } from '../../src/cli/secrets.ts';
 
 const codeOf = (action: () => unknown): string | undefined => {
@@ -33,6 +33,20 @@ describe('a size', () => {
       expect(codeOf(() => parseSize('--size', text))).toBe('USAGE');
     },
   );
+});
+
+describe('a share', () => {
+  test.each([
+    ['10%', 10],
+    ['0.5 %', 0.5],
+    ['100', 100],
+  ])('%s is %d percent', (text, percent) => {
+    expect(parsePercent('--sample', text)).toBe(percent);
+  });
+
+  test.each(['', '%', '0', '0.0%', '-1%', '100.1%', '1e1%', '10 % %', 'half'])('"%s" is wrong usage', (text) => {
+    expect(codeOf(() => parsePercent('--sample', text))).toBe('USAGE');
+  });
 });
 
 describe('a duration', () => {

@@ -2,11 +2,11 @@
 export const consumer: string = `
 import {
   backup, convertImage, createVault, diff, imageFacts, isError, items, openDisk, openPoint, openVault, points, previewBackup,
-  restore, show, stats, verify, VhdvaultError,
+  restore, scrub, show, stats, verify, VhdvaultError,
 } from 'vhdvault';
 import type {
   BackupOptions, BackupResult, Cancellable, DiffResult, Disk, DiskArgument, ErrorCode, Extent, Finding, InitResult, ItemsResult,
-  PointsResult, Progress, RestoreResult, SessionOptions, ShowResult, StatsResult, VaultSession, VerifyResult,
+  PointsResult, Progress, RestoreResult, ScrubResult, SessionOptions, ShowResult, StatsResult, VaultSession, VerifyResult,
 } from 'vhdvault';
 import * as parser from 'vhdvault/vhd-parser';
 
@@ -52,7 +52,12 @@ const restored = await restore(session, 'web01', { to: '/x.vhd', format: 'fixed'
 same<typeof restored, RestoreResult>();
 const checked = await verify(session, { readData: true, ...cancellable });
 same<typeof checked, VerifyResult>();
-for (const finding of checked.findings) console.log((finding satisfies Finding).what, finding.points.length);
+for (const finding of checked.findings) console.log((finding satisfies Finding).what, finding.points.length, finding.ranges[0]?.disk);
+const sampled = await verify(session, { sample: 10, ...cancellable });
+same<typeof sampled, VerifyResult>();
+console.log(sampled.sampled?.runs);
+const scrubbed = await scrub('/vault', { threads: 2, ...cancellable });
+same<typeof scrubbed, ScrubResult>();
 
 await using disk = await openPoint(session, 'web01', 'os', cancellable);
 same<typeof disk, Disk>();

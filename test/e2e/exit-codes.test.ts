@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noise } from '../../fixtures/noise.ts';
+import type { RestoreResult } from '../../src/jobs/restore-types.ts';
 import { type Ended, runCli } from '../cli/run-cli.ts';
 import { type BadRow, expectJson, expectText, expectTold } from '../support/bad-row.ts';
 import { attachLoop, canLoop } from '../support/loop-device.ts';
@@ -49,6 +50,8 @@ describe('exit code 0', () => {
     { words: ['items'], text: /^web01 /m, result: { items: [expect.objectContaining({ item: 'web01' })] } },
     { words: ['backup', 'web01'], text: /^point p[0-9a-f]{7} saved in /m, result: { item: 'web01', warnings: [] } },
     { words: ['verify', '--read-data'], text: /^no damage found$/m, result: { ok: true, findings: [] } },
+    { words: ['verify', '--sample', '50%'], text: /2 of them read everything$/m, result: { sampled: { runs: 2 } } },
+    { words: ['scrub'], text: /^every name tells its bytes/m, result: { ok: true, findings: [] } },
     { words: ['backup', 'web01', '--dry-run'], text: /^dry run: nothing changed/m, result: { dryRun: true } },
   ])('is of $words: done, with not a word on standard error', async ({ words, text, result }) => {
     const { person, json } = await both(() => words);
@@ -171,6 +174,26 @@ describe('exit code 3', () => {
     expect(json).toMatchObject({ ok: false, findings: [{ severity: 'damage', where: `log/${last}` }] });
   });
 
+  it('is of a restore by best effort from a damaged vault, which gives all but the damaged block', async () => {
+    await cp(at('vault'), at('torn'), { recursive: true });
+    const packs = await readdir(at('torn', 'packs'), { recursive: true, withFileTypes: true });
+    for (const { parentPath, name } of packs.filter((entry) => entry.isFile())) {
+      const { size } = await stat(join(parentPath, name));
+      // In the small ones lie the pages of the maps.
+      if (size > MIB / 2) await flipAt(join(parentPath, name), 9000);
+    }
+    const words = ['restore', 'web01', '--vault', at('torn'), '--best-effort', '--to'];
+    const { person, json } = await both((round) => [...words, at(`best${round}.raw`)]);
+    expect(person).toMatchObject({ exitCode: 3, stderr: '' });
+    expect(person.stdout).toMatch(/^disk, lost: 128 KiB in 1 range$/m);
+    expect(person.stdout).toMatch(/^warning: disk: 131072 of 1048576 bytes, in one range, cannot be read/m);
+    expect(person.stdout).toMatch(/^1 disk restored but for 128 KiB in /m);
+    const [{ lost, lostBytes }] = json.disks as [RestoreResult['disks'][number]];
+    expect({ lost, lostBytes }).toEqual({ lost: [{ offset: expect.any(Number), length: 131072 }], lostBytes: 131072 });
+    const expected = (await readFile(at('disk.raw'))).fill(0, lost[0]!.offset, lost[0]!.offset + 131072);
+    for (const round of [0, 1]) expect(Buffer.compare(await readFile(at(`best${round}.raw`)), expected)).toBe(0);
+  });
+
   describeIf(canLoop, 'no loop device can be made', 'of a block device', () => {
     it('is of a backup of one that can be written meanwhile, and not of one that cannot', async () => {
       for (const [readOnly, exitCode] of [
@@ -242,12 +265,18 @@ describe('exit code 13', () => {
         points: expect.arrayContaining([]),
       }),
     );
+    const scrubbed = await both(() => ['scrub', '--vault', at('bad')]);
+    expect(scrubbed.person).toMatchObject({
+      exitCode: 13,
+      stdout: expect.stringMatching(/^DAMAGE FOUND: \d+ finding/m),
+    });
+    expect(scrubbed.json).toMatchObject({ ok: false, checked: { slots: 1 } });
     await told({
       title: 'restore',
       words: () => ['restore', 'web01', '--to', at('never.raw'), '--vault', at('bad')],
       is: [13, 'VAULT_DAMAGED'],
       tells: /packs\//,
-      cure: /./,
+      cure: /--best-effort/,
     });
     expect(existsSync(at('never.raw'))).toBe(false);
   });

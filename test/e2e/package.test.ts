@@ -49,6 +49,7 @@ describe('the package as it is published', () => {
         'dist/workers/scan.js',
         'README.md',
         'CHANGELOG.md',
+        'SECURITY.md',
         'src/vault/FORMAT.md',
       ]),
     );

@@ -9,6 +9,7 @@ import { mapText } from '../../src/report/map-text.ts';
 import { pointsText } from '../../src/report/points-text.ts';
 import { problemText } from '../../src/report/problem-text.ts';
 import { restoreText } from '../../src/report/restore-text.ts';
+import { scrubText } from '../../src/report/scrub-text.ts';
 import { showText } from '../../src/report/show-text.ts';
 import { statsText } from '../../src/report/stats-text.ts';
 import { verifyText } from '../../src/report/verify-text.ts';
@@ -224,13 +225,41 @@ test('a dry run tells only what would be written', () => {
   `);
 });
 
+test('a restore from a damaged vault lists what is lost, twenty ranges of a disk at most', () => {
+  const [os] = restoreResult.disks;
+  const lost = Array.from({ length: 22 }, (_, n) => ({ offset: n * 2 ** 30, length: 131072 }));
+  const hurt = { ...os!, lost, lostBytes: 22 * 131072 };
+  const data = { ...os!, name: 'data', lost: [{ offset: 33554432, length: 1024 }], lostBytes: 1024 };
+  const lines = restoreText({ ...restoreResult, disks: [hurt, os!, data], warnings: ['os: lost'] }, plain).split('\n');
+  expect([...lines.slice(4, 8), ...lines.slice(-9)]).toMatchInlineSnapshot(`
+    [
+      "os, lost: 2.7 MiB in 22 ranges",
+      "      at         byte   length   bytes",
+      "     0 B            0  128 KiB  131072",
+      "   1 GiB   1073741824  128 KiB  131072",
+      "  17 GiB  18253611008  128 KiB  131072",
+      "  18 GiB  19327352832  128 KiB  131072",
+      "  19 GiB  20401094656  128 KiB  131072",
+      "  and 2 more: --json lists all",
+      "data, lost: 1 KiB in 1 range",
+      "      at      byte  length  bytes",
+      "  32 MiB  33554432   1 KiB   1024",
+      "warning: os: lost",
+      "3 disks restored but for 2.7 MiB in 10 s (3 GiB/s)",
+    ]
+  `);
+  expect(lines).toHaveLength(1 + 3 + (1 + 1 + 20 + 1) + (1 + 1 + 1) + 1 + 1);
+  expect(restoreText({ ...restoreResult, disks: [data] }, colored)).toContain('\x1b[31mdata, lost: 1 KiB in 1 range');
+});
+
 describe('a verification', () => {
   test('groups findings, the worst first, each with its points and cure, and ends with the verdict', () => {
     expect(verifyText(damagedResult, plain)).toMatchInlineSnapshot(`
       "damage (1)
         a pack does not match its name [PACK_HASH]
           where:  packs/ab/abcd
-          points: p7e2d90a, web01@p9c1fa2b
+          points: web01@p7e2d90a, web01@p9c1fa2b
+          lost:   128 KiB at byte 0 of os in web01@p7e2d90a, 3 MiB at byte 1610612736 of data in web01@p9c1fa2b
           cure:   vhdvault backup web01 heals it
       remarks (1)
         a staging location of a dead job [LEFTOVER]
@@ -251,6 +280,44 @@ describe('a verification', () => {
     const points = Array.from({ length: 9 }, (_, n) => `p${n}000000000000000`);
     const findings = damagedResult.findings.slice(1).map((finding) => ({ ...finding, points }));
     expect(verifyText({ ...damagedResult, findings }, plain)).toContain('p5000000 and 3 more\n');
+  });
+
+  test('names three of the ranges that a finding takes away, and counts the others', () => {
+    const ranges = Array.from({ length: 5 }, (_, n) => ({
+      point: 'a@p00000001',
+      disk: 'os',
+      offset: n * 1024,
+      length: 512,
+    }));
+    const findings = damagedResult.findings.slice(1).map((finding) => ({ ...finding, ranges, moreRanges: 7 }));
+    const lost = '512 B at byte 2048 of os in a@p0000000 and 9 more ranges (--json)\n';
+    expect(verifyText({ ...damagedResult, findings }, plain)).toContain(lost);
+  });
+
+  test('with a sample says how much was read, and how many such runs read everything', () => {
+    const sampled = { from: 90, to: 0, packs: 2, ofPacks: 7, bytes: 96 * 2 ** 20, ofBytes: 2 ** 30, runs: 10 };
+    const result = { ...damagedResult, ok: true, findings: [], sampled };
+    expect(verifyText(result, plain).split('\n')[1]).toMatchInlineSnapshot(
+      `"read 2 of 7 packs, 96 MiB of 1 GiB; the next such run goes on at 0.0 % of the names, 10 of them read everything"`,
+    );
+    const all = { ...sampled, packs: 7, bytes: 2 ** 30, runs: 1 };
+    expect(verifyText({ ...result, sampled: all }, plain)).toContain('read 7 of 7 packs, 1 GiB of 1 GiB: everything\n');
+  });
+});
+
+describe('a scrub', () => {
+  const checked = { entries: 4, checkpoints: 1, slots: 2, packs: 7, segments: 1, lists: 0, bytes: 256 * 2 ** 20 };
+
+  test('says what it looked at, and what it does not mean', () => {
+    expect(scrubText({ ok: true, checked, findings: [], seconds: 3.14 }, plain)).toMatchInlineSnapshot(`
+      "scrubbed 7 packs, 1 index segment, 4 log entries, 2 key slots, 256 MiB in 3.1 s
+      not told without the key: what is missing, what it hits, the newest log entry and what is in key slots (\`vhdvault verify\`)
+      every name tells its bytes: no damage found"
+    `);
+    const finding = { severity: 'damage', code: 'PACK', what: 'a pack', where: 'packs/ab/abcd', cure: '' } as const;
+    const text = scrubText({ ok: false, checked, findings: [finding], seconds: 1 }, plain);
+    expect(text).toContain('damage (1)\n  a pack [PACK]\n');
+    expect(text).toMatch(/DAMAGE FOUND: 1 finding$/);
   });
 });
 

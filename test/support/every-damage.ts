@@ -43,3 +43,39 @@ export async function unrefused(
   }
   return bad;
 }
+
+/** One disease of an object of a vault; undefined: it is not there. `told`: its size tells. */
+export interface Disease {
+  name: string;
+  bytes: Uint8Array | undefined;
+  told: boolean;
+}
+
+/** Flipped in head, body, tag and last byte, cut, zeroed, deleted, and swapped with a neighbour of its kind. */
+export function diseasesOf(bytes: Uint8Array, neighbour?: Uint8Array): Disease[] {
+  const { byteLength } = bytes;
+  const flip = (name: string, at: number): Disease => {
+    const flipped = Uint8Array.from(bytes);
+    flipped[at < 0 ? byteLength + at : at]! ^= 1;
+    return { name: `a flip in ${name}`, bytes: flipped, told: false };
+  };
+  const cut = (length: number): Disease => ({
+    ...{ name: `cut to ${length} of ${byteLength}`, bytes: bytes.slice(0, length), told: true },
+  });
+  const swapped = neighbour && { bytes: neighbour, told: neighbour.byteLength !== byteLength };
+  return [
+    ...[
+      flip('the magic', 3),
+      flip('the format', 8),
+      flip('the kind', 10),
+      flip('the flags', 11),
+      flip('the family', 20),
+    ],
+    ...[flip('the job', 40), flip('the salt', 60), flip('the commitment', 90)],
+    ...[flip('the body', Math.min(500, byteLength >> 1)), flip('the last tag', -30), flip('the last byte', -1)],
+    ...[cut(0), cut(1), cut(byteLength >> 1), cut(byteLength - 1)],
+    { name: 'zeroed', bytes: new Uint8Array(byteLength), told: false },
+    { name: 'deleted', bytes: undefined, told: true },
+    ...(swapped ? [{ name: 'swapped with its neighbour', ...swapped }] : []),
+  ];
+}

@@ -14,7 +14,7 @@ export interface Violation {
 }
 
 const BELOW_VERBS = 'base io pool disk image vault point cache policy staging replica'.split(' ');
-const VERBS = 'backup restore merge prune verify export nbd'.split(' ');
+const VERBS = 'backup restore merge prune verify repair export nbd'.split(' ');
 
 /** Law 1: which rooms a room may import. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,5 @@
 import type { Store } from '../../src/vault/open-store.ts';
-import { openMemoryStore, wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
+import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import type { VaultBench } from './vault-bench.ts';
 
 /**
@@ -30,11 +30,4 @@ export function beforePoint(bench: VaultBench, action: () => Promise<void>, time
   });
   wrapMemoryStore(name, wrap);
   return told;
-}
-
-/** From now on nothing is done in between. */
-export function nothingInBetween(bench: VaultBench): void {
-  const { name } = bench.storeAddress as { name: string };
-  wrapMemoryStore(name, (store) => store);
-  openMemoryStore(name);
 }

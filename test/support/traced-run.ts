@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile, rm, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { rolldown } from 'rolldown';
-import type { ImageAction } from './image-action.ts';
 
 /** A system call that changes files. */
 export interface Call {
@@ -13,25 +12,37 @@ export interface Call {
   text: string;
 }
 
+/** What a program is told to do, as data: it is its only argument. */
+export type Action = object;
+
 export interface TracedEnd {
   killed: boolean;
+  /** That it died of. */
+  signal: string | null;
   exitCode: number | null;
+  stdout: string;
   stderr: string;
 }
 
 /** All modules in one file, made by `bundle`: strace stops at every call, and most would be those that load modules. */
 let script = '';
+/** Milliseconds after which a run hangs. */
+const LONGEST = 300_000;
 const CALLS = [
   ...['pwrite64', 'pwritev', 'pwritev2', 'ftruncate', 'truncate', 'fallocate', 'copy_file_range', 'sendfile'],
   ...['fsync', 'fdatasync', 'sync_file_range', 'rename', 'renameat', 'renameat2', 'link', 'linkat', 'symlink'],
   ...['unlink', 'unlinkat', 'mkdir', 'mkdirat'],
 ];
 
-/** To be called before anything is run. */
-export async function bundle(folder: string): Promise<void> {
-  script = join(folder, 'image-action.mjs');
-  await using made = await rolldown({ input: join(import.meta.dirname, 'image-action.ts'), platform: 'node' });
+/** To be called before anything is run. `source`: a file of this folder; packages with binaries stay outside. */
+export async function bundle(folder: string, source = 'image-action.ts'): Promise<void> {
+  script = join(folder, `${basename(source, '.ts')}.mjs`);
+  await using made = await rolldown({
+    ...{ input: join(import.meta.dirname, source), platform: 'node' },
+    external: [/^@napi-rs\//, /^lz4-napi/, /^piscina/],
+  });
   await made.write({ file: script, codeSplitting: false });
+  await symlink(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'));
 }
 
 /**
@@ -39,7 +50,7 @@ export async function bundle(folder: string): Promise<void> {
  * thread, so that the n-th call of a name is the same one in every run.
  * @throws when something is written by `write`, which cannot be told from the runtime's own
  */
-export async function recordCalls(action: ImageAction, folder: string): Promise<Call[]> {
+export async function recordCalls(action: Action, folder: string): Promise<Call[]> {
   const counts = new Map<string, number>();
   const threads = new Set<string>();
   const calls: Call[] = [];
@@ -57,7 +68,7 @@ export async function recordCalls(action: ImageAction, folder: string): Promise<
 }
 
 /** The lines of strace about calls that may change files, paths in angle brackets behind what is open. */
-export async function logOf(action: ImageAction, folder: string, details: readonly string[] = []): Promise<string[]> {
+export async function logOf(action: Action, folder: string, details: readonly string[] = []): Promise<string[]> {
   const log = `${folder}.strace`;
   const names = [...CALLS, 'write', 'writev'].join();
   const ended = await traced(action, ['--seccomp-bpf', '-y', ...details, '-o', log, '-e', `trace=${names}`]);
@@ -73,7 +84,7 @@ function isSeen(line: string): boolean {
 }
 
 /** Runs an action and kills it when it begins a call, or lets that call fail. */
-export async function runUntil(action: ImageAction, { name, nth }: Call, fault: 'KILL' | 'ENOSPC'): Promise<TracedEnd> {
+export async function runUntil(action: Action, { name, nth }: Call, fault: 'KILL' | 'ENOSPC'): Promise<TracedEnd> {
   const what = fault === 'KILL' ? 'signal=KILL' : `error=${fault}`;
   // Stops at no other call, which is faster; strace 6.1 then loses signals after the first call.
   const fast = fault === 'KILL' ? [] : ['--seccomp-bpf'];
@@ -81,19 +92,38 @@ export async function runUntil(action: ImageAction, { name, nth }: Call, fault: 
   return await traced(action, [...fast, '-o', '/dev/null', '-e', `trace=${name}`, '-e', inject]);
 }
 
-async function traced(action: ImageAction, options: readonly string[]): Promise<TracedEnd> {
+/** Runs an action under strace, by which it can be changed what calls do. */
+export async function traced(action: Action, options: readonly string[]): Promise<TracedEnd> {
+  return await endOf(startTraced(action, options));
+}
+
+/** The same for who does something to it before it ends. */
+export function startTraced(action: Action, options: readonly string[]): ChildProcess {
   const program = [process.execPath, script, JSON.stringify(action)];
-  const child = spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
+  return spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
     env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '' },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Of a whole group: strace lives as long as what it traces.
+    detached: true,
   });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
+}
+
+/** @throws where it hangs; it is killed then. */
+export async function endOf(child: ChildProcess): Promise<TracedEnd> {
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  let hangs = false;
+  const timer = setTimeout(() => {
+    hangs = true;
+    process.kill(-(child.pid as number), 'SIGKILL');
+  }, LONGEST);
   const [exitCode, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (...end) => resolve(end));
-  });
-  return { killed: signal === 'SIGKILL' || exitCode === 137, exitCode, stderr };
+  }).finally(() => clearTimeout(timer));
+  if (hangs) throw new Error(`it did not end: ${output.stdout}${output.stderr}`);
+  return { killed: signal === 'SIGKILL' || exitCode === 137, signal, exitCode, ...output };
 }

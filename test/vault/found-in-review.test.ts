@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { writeIndex } from '../../src/backup/write-index.ts';
 import { LocationTable } from '../../src/cache/location-table.ts';
+import { writeSegments } from '../../src/cache/write-segments.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { items } from '../../src/jobs/points.ts';
 import { allOrFirstCause } from '../../src/pool/all-or-first-cause.ts';
@@ -57,7 +57,7 @@ describe('the index of a run, from which the segment is written,', () => {
     using overlay = new LocationTable(file);
     await bench.store.makeFolder('staging/AzureBackup-test');
     const job = { job: '0'.repeat(32), folder: 'staging/AzureBackup-test', run: '00000000' };
-    return await writeIndex({ vault: session.vault, ...job }, overlay, overlay.packs().length + missing);
+    return await writeSegments({ vault: session.vault, ...job }, overlay, overlay.packs().length + missing);
   };
 
   it('makes no point when one of its rows was changed', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createVault } from '../../src/vault/create-vault.ts';
+import { parseSlot } from '../../src/vault/crypto/slot.ts';
 import { openStore, type Store, writeObject } from '../../src/vault/open-store.ts';
+import { slotsToTry } from '../../src/vault/slots-to-try.ts';
 import { openVault } from '../../src/vault/vault.ts';
 import { CHEAP_KDF, PASSPHRASE } from '../support/fixed-parts.ts';
 import { storeFaults } from '../support/store-faults.ts';
@@ -24,6 +26,82 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
   copy[at]! ^= 1;
   return copy;
 }
+
+const FIELDS = { kdf: 96, memoryKiB: 97, passes: 101, lanes: 105 };
+const MOST = { memoryKiB: 2 ** 20, passes: 16, lanes: 16 };
+
+/** The slot with other words on what its key costs. */
+function asking(slot: Uint8Array, asked: Partial<Record<keyof typeof FIELDS, number>>): Uint8Array {
+  const bytes = Uint8Array.from(slot);
+  const view = new DataView(bytes.buffer);
+  for (const [field, value] of Object.entries(asked)) {
+    const at = FIELDS[field as keyof typeof FIELDS];
+    if (field === 'kdf') view.setUint8(at, value);
+    else view.setUint32(at, value, true);
+  }
+  return bytes;
+}
+
+describe('a slot that asks for too much', () => {
+  const { memoryKiB, passes, lanes } = MOST;
+  const asked: [string, Parameters<typeof asking>[1]][] = [
+    ['1 TiB of memory', { memoryKiB: 2 ** 30 }],
+    ['all the memory that the field has room for', { memoryKiB: 2 ** 32 - 1 }],
+    ['1 KiB more than 1 GiB', { memoryKiB: memoryKiB + 1 }],
+    ['17 passes', { passes: passes + 1 }],
+    ['four thousand million passes', { passes: 2 ** 32 - 1 }],
+    ['17 lanes', { ...MOST, lanes: lanes + 1 }],
+    ['four thousand million lanes', { lanes: 2 ** 32 - 1 }],
+    ['no memory', { memoryKiB: 0 }],
+    ['too little memory for its lanes', { memoryKiB: 63, lanes: 8 }],
+    ['no pass', { passes: 0 }],
+    ['no lane', { lanes: 0 }],
+    ['work for a key file', { kdf: 2, memoryKiB: 1, passes: 0, lanes: 0 }],
+  ];
+
+  it.each(asked)('is refused before any work is done: %s', async (_, fields) => {
+    const { store, name, slot } = await newVault();
+    const family = slot.subarray(16, 32);
+    const hostile = asking(slot, fields);
+    // Not a promise: nothing was begun.
+    expect(() => parseSlot(hostile, 'keys/x', family)).toThrow(code('VAULT_DAMAGED'));
+    await store.remove(`keys/${name}`);
+    await writeObject(store, `keys/${name}`, hostile);
+    await expect(sequence(store)).rejects.toEqual(code('VAULT_DAMAGED'));
+    await writeObject(store, `keys/${LAST}`, slot);
+    await expect(sequence(store)).rejects.toEqual(code('VAULT_KEY_WRONG'));
+  });
+
+  it('is a slot where it asks for the most that any may', async () => {
+    const { slot } = await newVault();
+    expect(parseSlot(asking(slot, MOST), 'keys/x', slot.subarray(16, 32)).cost).toEqual(MOST);
+    expect(parseSlot(asking(slot, { kdf: 3, memoryKiB: 2 ** 30 }), 'keys/x', slot.subarray(16, 32)).kdf).toBe(3);
+  });
+
+  it('is of another vault without any work, too', async () => {
+    const { slot } = await newVault();
+    expect(() => parseSlot(slot, 'keys/x', new Uint8Array(16))).toThrow(code('VAULT_DAMAGED'));
+  });
+});
+
+describe('slots are tried', () => {
+  const file = (name: string, memoryKiB: number, passes: number): Parameters<typeof slotsToTry>[0][number] => ({
+    ...{ name, stored: new Uint8Array(0), kdf: 1, cost: { memoryKiB, passes, lanes: 1 } },
+  });
+  const names = (files: Parameters<typeof slotsToTry>[0]): string =>
+    slotsToTry(files)
+      .map(({ name }) => name)
+      .join('');
+
+  it('the cheapest first, so that nobody waits for what somebody put there', () => {
+    expect(names([file('d', 2 ** 20, 16), file('b', 65_536, 3), file('c', 65_536, 4), file('a', 0, 0)])).toBe('abcd');
+  });
+
+  it('for as long as two that ask for the most would take, and all 64 that a vault may have', () => {
+    expect(names(Array.from({ length: 9 }, (_, n) => file(`${n}`, 2 ** 20, 16)))).toBe('01');
+    expect(names(Array.from({ length: 64 }, () => file('x', 65_536, 3)))).toHaveLength(64);
+  });
+});
 
 describe('among the slots of a vault', () => {
   const strange: [string, (slot: Uint8Array) => Uint8Array][] = [
@@ -70,13 +148,32 @@ describe('among the slots of a vault', () => {
     expect(counting.log).not.toContain(`get keys/${FIRST}`);
   });
 
-  it('no more than 64 are tried, however many there are', async () => {
-    const { store } = await newVault();
-    for (let n = 0; n < 70; n++)
-      await writeObject(store, `keys/${n.toString(16).padStart(16, '0')}`, new Uint8Array(157));
+  it('a hundred others lock nobody out, and of thousands no more than 256 are read', async () => {
+    const { store, slot } = await newVault();
+    const put = async (from: number, to: number): Promise<void> => {
+      for (let n = from; n < to; n++) {
+        const bytes = Uint8Array.from(slot);
+        bytes[50]! ^= n;
+        await writeObject(store, `keys/${n.toString(16).padStart(16, '0')}`, n % 2 ? bytes : new Uint8Array(157));
+      }
+    };
+    await put(0, 100);
+    expect(await sequence(store)).toBe(1);
+    await put(100, 300);
     const counting = storeFaults(0, 'one');
     await expect(openVault(counting.wrap(store), { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_DAMAGED'));
-    expect(counting.log.filter((what) => what.startsWith('get keys/'))).toHaveLength(64);
+    expect(counting.log.filter((what) => what.startsWith('get keys/'))).toHaveLength(256);
+  });
+
+  it('those that were not tried are told', async () => {
+    const { store, name, slot } = await newVault();
+    await store.remove(`keys/${name}`);
+    for (const n of ['0', '1', '2']) await writeObject(store, `keys/${n.repeat(16)}`, asking(slot, MOST));
+    const opening = openVault(store, { secret: { keyFile: new Uint8Array(32) } });
+    await expect(opening).rejects.toMatchObject({
+      code: 'VAULT_KEY_WRONG',
+      message: expect.stringContaining('none of the 2 key slots of this vault; 1 more files in keys/ were not tried'),
+    });
   });
 
   it('one that the log does not list opens nothing by itself, whatever else lies there', async () => {

@@ -10,6 +10,7 @@ export const pointsCommand: Command = command({
     ['vhdvault points', 'All points of the vault'],
     ['vhdvault points web01 --json', 'Those of one item, for a program'],
     ['vhdvault points --tag monthly', 'Those with a tag'],
+    ['vhdvault points --forgotten', 'What can be brought back'],
   ],
   positionals: { item: { type: 'string', describe: 'Only the points of this item' } } as const,
   options: {
@@ -19,13 +20,15 @@ export const pointsCommand: Command = command({
       requiresArg: true,
       describe: 'Only points with this tag (repeat for more: all must be there)',
     },
+    forgotten: { type: 'boolean', describe: 'Those that were forgotten, and until when they can be brought back' },
     ...vaultOptions,
   } as const,
   run: async (args, run) => {
     const item = args.item === undefined ? undefined : checkName('item', args.item);
     const { points } = await import('../../jobs/points.ts');
     const { pointsText } = await import('../../report/points-text.ts');
-    const result = await inVault(args, run, (session) => points(session, item, { tags: args.tag ?? [] }));
-    return { result, text: (look) => pointsText(result, look) };
+    const forgotten = args.forgotten ?? false;
+    const result = await inVault(args, run, (session) => points(session, item, { tags: args.tag ?? [], forgotten }));
+    return { result, text: (look) => pointsText(result, look, forgotten ? 'no forgotten points' : 'no points') };
   },
 });

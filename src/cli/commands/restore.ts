@@ -10,6 +10,7 @@ export const restoreCommand: Command = command({
     ['vhdvault restore web01 --to /restored/', 'All disks of the latest point, into a folder'],
     ['vhdvault restore web01@p9c4 --disk os --to os.vhd --format dynamic', 'One disk, to a file'],
     ['vhdvault restore web01 --disk os --to /dev/vg0/os --force', 'Onto a block device'],
+    ['vhdvault restore web01 --to /restored/ --best-effort', 'What can still be read of a damaged vault'],
   ],
   positionals: {
     ref: {
@@ -32,6 +33,10 @@ export const restoreCommand: Command = command({
       describe: 'Default: original (a differencing source becomes dynamic)',
     },
     preallocate: { type: 'boolean', describe: 'Write zeros too, so that the space is really taken' },
+    'best-effort': {
+      type: 'boolean',
+      describe: 'From a damaged vault: all that can be read, zeros for the rest, which is listed (exit 3)',
+    },
     force: { type: 'boolean', describe: 'Overwrite what is there' },
     'dry-run': { type: 'boolean', describe: 'Only say what would be written' },
     ...vaultOptions,
@@ -47,6 +52,7 @@ export const restoreCommand: Command = command({
         ...(args.disk === undefined ? {} : { disk: args.disk }),
         ...(args.format === undefined ? {} : { format: args.format }),
         preallocate: args.preallocate ?? false,
+        bestEffort: args['best-effort'] ?? false,
         force: args.force ?? false,
         dryRun: args['dry-run'] ?? false,
       }),

@@ -1,12 +1,14 @@
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
 import { progressOptions, vaultOptions } from '../options.ts';
+import { parsePercent } from '../parse-value.ts';
 
 export const verifyCommand: Command = command({
   syntax: 'verify [ref]',
   describe: 'Check that the vault is whole; writes nothing to it',
   examples: [
     ['vhdvault verify', 'The structure of everything'],
+    ['vhdvault verify --sample 10%', 'And a tenth of the data: the next time the next tenth'],
     ['vhdvault verify web01@latest --read-data', 'Every byte of one point'],
   ],
   positionals: {
@@ -14,15 +16,22 @@ export const verifyCommand: Command = command({
   } as const,
   options: {
     'read-data': { type: 'boolean', describe: 'Read, decrypt and compare every block, not only the structure' },
+    sample: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'The same for a share of the data, as 10%; the next sample goes on where this one ends',
+    },
     ...vaultOptions,
     ...progressOptions,
   } as const,
   run: async (args, run) => {
+    const sample = args.sample === undefined ? {} : { sample: parsePercent('--sample', args.sample) };
     const { verify } = await import('../../jobs/verify-job.ts');
     const { verifyText } = await import('../../report/verify-text.ts');
     const result = await inVault(args, run, (session, watch) =>
       verify(session, {
         ...watch,
+        ...sample,
         ...(args.ref === undefined ? {} : { ref: args.ref }),
         readData: args['read-data'] ?? false,
       }),

@@ -1,4 +1,5 @@
 import { fromHex, toHex } from '../../base/hex.ts';
+import { letGo } from '../../base/let-go.ts';
 import type { Random } from '../../base/random.ts';
 import { BinaryWriter } from '../binary.ts';
 import { createBlake3 } from '../crypto/blake3.ts';
@@ -7,16 +8,29 @@ import { DOMAIN_BODY, DOMAIN_DIRECTORY } from '../crypto/sealer.ts';
 import type { Store } from '../store/store.ts';
 import { ENTRY_SIZE, MAGIC, PAGE_ENTRIES, type SegmentEntry, type SegmentPack } from './segment-layout.ts';
 
-/** Writes a segment from entries that come sorted by id; it lies at `path`, synced, and wants to be named `name`. */
-export async function writeSegment(options: {
+const ID_BYTES = 32;
+const PAGES_OF_A_MEGABYTE = 16;
+
+interface SegmentOptions {
   store: Store;
   keys: VaultKeys;
   random: Random;
   job: Uint8Array;
   path: string;
   packs: readonly SegmentPack[];
-  entries: Iterable<SegmentEntry>;
-}): Promise<{ name: string; size: number }> {
+}
+
+/** Writes a segment from entries that come sorted by id; it lies at `path`, synced, and wants to be named `name`. */
+export async function writeSegment(
+  options: SegmentOptions & { entries: Iterable<SegmentEntry> },
+): Promise<{ name: string; size: number }> {
+  return await writeSegmentPages({ ...options, pages: pagesOf(options.entries) });
+}
+
+/** The same from encoded entries, in pages that are full but for the last one; each may be used again once it was taken. */
+export async function writeSegmentPages(
+  options: SegmentOptions & { pages: Iterable<Uint8Array> | AsyncIterable<Uint8Array> },
+): Promise<{ name: string; size: number }> {
   const { header, sealer } = newObject(options.keys, options.random, 'segment', options.job);
   const hash = createBlake3();
   await using file = await options.store.create(options.path);
@@ -31,10 +45,11 @@ export async function writeSegment(options: {
   await put([header]);
   const fences: Uint8Array[] = [];
   let count = 0;
-  for (const page of pagesOf(options.entries)) {
-    fences.push((page[0] as SegmentEntry).id);
-    count += page.length;
-    await put(sealer.seal(DOMAIN_BODY, fences.length - 1, header, encodePage(page)));
+  for await (const page of options.pages) {
+    fences.push(Uint8Array.from(page.subarray(0, ID_BYTES)));
+    count += page.byteLength / ENTRY_SIZE;
+    await put(sealer.seal(DOMAIN_BODY, fences.length - 1, header, page));
+    if (fences.length % PAGES_OF_A_MEGABYTE === 0) letGo();
   }
   const tail = sealer.seal(DOMAIN_DIRECTORY, 0, header, encodeTail(options.packs, fences));
   const tailLength = tail.reduce((sum, part) => sum + part.byteLength, 0);
@@ -43,16 +58,16 @@ export async function writeSegment(options: {
   return { name: toHex(hash.digest()), size };
 }
 
-function* pagesOf(entries: Iterable<SegmentEntry>): Generator<SegmentEntry[]> {
+function* pagesOf(entries: Iterable<SegmentEntry>): Generator<Uint8Array> {
   let page: SegmentEntry[] = [];
   for (const entry of entries) {
     page.push(entry);
     if (page.length === PAGE_ENTRIES) {
-      yield page;
+      yield encodePage(page);
       page = [];
     }
   }
-  if (page.length > 0) yield page;
+  if (page.length > 0) yield encodePage(page);
 }
 
 function encodePage(page: readonly SegmentEntry[]): Uint8Array {

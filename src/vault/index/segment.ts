@@ -1,6 +1,7 @@
+import { isError } from '../../base/errors.ts';
 import { toHex } from '../../base/hex.ts';
 import { BinaryReader } from '../binary.ts';
-import { damaged, HEADER_SIZE, parseObjectHeader, TAG_SIZE } from '../codec/object-header.ts';
+import { damaged, HEADER_SIZE, type ObjectHeader, parseObjectHeader, TAG_SIZE } from '../codec/object-header.ts';
 import { openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY, DOMAIN_DIRECTORY, type Sealer } from '../crypto/sealer.ts';
 import type { Store, StoreReader } from '../store/store.ts';
@@ -14,6 +15,7 @@ import {
   type SegmentPack,
   TRAILER_SIZE,
 } from './segment-layout.ts';
+import { SegmentPage } from './segment-page.ts';
 
 function decodeEntry(page: Uint8Array, n: number): SegmentEntry {
   const at = n * ENTRY_SIZE;
@@ -84,6 +86,15 @@ export class Segment implements AsyncDisposable {
     this.#pages = options.pages;
   }
 
+  /** Bytes of the file. */
+  get size(): number {
+    return this.#file.size;
+  }
+  /** Id of the job that wrote it, hex. */
+  get job(): string {
+    return toHex(this.#header.subarray(32, 48));
+  }
+
   /** A block may lie in two packs. @throws VAULT_DAMAGED when a page that would hold the id cannot be read */
   async findAll(id: Uint8Array): Promise<SegmentEntry[]> {
     const found: SegmentEntry[] = [];
@@ -97,11 +108,18 @@ export class Segment implements AsyncDisposable {
     return found;
   }
 
-  /** All entries in order of their ids, a page at a time; checks that they are. @throws VAULT_DAMAGED */
-  async *pages(): AsyncGenerator<SegmentEntry[]> {
+  /**
+   * All entries in order of their ids, a page at a time; checks that they are. A page that cannot be read is passed over
+   * where `onLost` is told of it. @throws VAULT_DAMAGED
+   */
+  async *pages(onLost?: (problem: unknown) => void): AsyncGenerator<SegmentEntry[]> {
     let last: SegmentEntry | undefined;
     for (let n = 0; n < this.#fences.length; n++) {
-      const page = await this.#readPage(n);
+      const page = await this.#readPage(n).catch((error: unknown) => {
+        if (!onLost) throw error;
+        onLost(error);
+      });
+      if (!page) continue;
       const entries = Array.from({ length: page.byteLength / ENTRY_SIZE }, (_, at) => decodeEntry(page, at));
       for (const entry of entries) {
         if (last && !isAscending(last, entry)) throw damaged(this.path, 'is not sorted');
@@ -110,6 +128,18 @@ export class Segment implements AsyncDisposable {
         last = entry;
       }
       yield entries;
+    }
+  }
+
+  /** The same for who reads millions of entries: a page at a time, in place. @throws VAULT_DAMAGED */
+  async *scan(): AsyncGenerator<SegmentPage> {
+    let before: SegmentPage | undefined;
+    for (let n = 0; n < this.#fences.length; n++) {
+      const page = new SegmentPage(await this.#readPage(n));
+      const trouble = page.trouble(before, this.packs.length);
+      if (trouble !== undefined) throw damaged(this.path, trouble);
+      yield page;
+      before = page;
     }
   }
 
@@ -165,7 +195,7 @@ export async function openSegment(
     if (file.size < HEADER_SIZE + TRAILER_SIZE) throw damaged(path, 'is too short for a segment');
     const header = new Uint8Array(HEADER_SIZE);
     await file.read(0, header);
-    const sealer = openObject(keys, parseObjectHeader(header, 'segment', path), path);
+    const sealer = openObject(keys, parseSegmentHeader(header, path), path);
     const tail = await readTail(file, path);
     const plain = sealer.unseal(DOMAIN_DIRECTORY, 0, header, tail.sealed);
     if (!plain) throw damaged(path, 'has a damaged tail');
@@ -181,6 +211,15 @@ export async function openSegment(
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** Of the vault's own format, or damaged: a flipped bit there must not stop who can do without this segment. */
+function parseSegmentHeader(header: Uint8Array, path: string): ObjectHeader {
+  try {
+    return parseObjectHeader(header, 'segment', path);
+  } catch (error) {
+    throw isError(error, 'VAULT_NEWER') ? damaged(path, 'has a header of another format than its vault') : error;
   }
 }
 
@@ -207,7 +246,7 @@ async function readTail(
 function decodeTail(plain: Uint8Array, pages: number, path: string): { packs: SegmentPack[]; fences: Uint8Array[] } {
   const reader = new BinaryReader(plain, (what) => damaged(path, what));
   const packs = Array.from({ length: reader.count(reader.u32(), 44) }, () => ({
-    name: toHex(reader.bytes(32)),
+    name: reader.hex(32),
     size: reader.u64(),
     frames: reader.u32(),
   }));

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from '../../base/hex.ts';
+import { equalBytes, fromHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { BinaryReader, BinaryWriter } from '../binary.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.ts';
@@ -72,8 +72,8 @@ function encodeState(state: VaultState): Uint8Array {
 
 function decodeState(from: BinaryReader, state: VaultState): void {
   state.time = from.u64();
-  const job = (): string => toHex(from.bytes(16));
-  const name = (): string => toHex(from.bytes(32));
+  const job = (): string => from.hex(16);
+  const name = (): string => from.hex(32);
   const since = (): Since => ({ sequence: from.u64(), time: from.u64() });
   for (let n = from.count(from.u32(), 16); n > 0; n--) state.jobs.set(job(), 'closed');
   for (let n = from.count(from.u32(), 33); n > 0; n--) {
@@ -114,8 +114,8 @@ function encodePoint(to: BinaryWriter, { doubted }: VaultState, point: LoggedPoi
 }
 
 function decodePoint(from: BinaryReader, { points, doubted }: VaultState): void {
-  const id = toHex(from.bytes(8));
-  const facts = { sequence: from.u64(), time: from.u64(), tool: from.text(), job: toHex(from.bytes(16)) };
+  const id = from.hex(8);
+  const facts = { sequence: from.u64(), time: from.u64(), tool: from.text(), job: from.hex(16) };
   const point: LoggedPoint = { point: id, ...facts, adds: decodeAdds(from), manifest: from.blob() };
   const hasLabel = from.u8() === 1;
   const label = from.blob();

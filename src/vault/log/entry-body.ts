@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../base/hex.ts';
+import { fromHex } from '../../base/hex.ts';
 import type { BinaryReader, BinaryWriter } from '../binary.ts';
 
 /*
@@ -132,21 +132,21 @@ export function decodeFields(from: BinaryReader, type: number): EntryBody | unde
   switch (type) {
     case 1: {
       const vaultHash = from.bytes(32);
-      const slots = Array.from({ length: from.u8() }, () => ({ name: from.text(), hash: toHex(from.bytes(32)) }));
+      const slots = Array.from({ length: from.u8() }, () => ({ name: from.text(), hash: from.hex(32) }));
       return { type: 'init', vaultHash, slots, certificateSeed: from.bytes(32) };
     }
     case 2:
       return { type: 'open', verb: from.u8() };
     case 3:
-      return { type: 'point', point: toHex(from.bytes(8)), adds: decodeAdds(from), manifest: from.blob() };
+      return { type: 'point', point: from.hex(8), adds: decodeAdds(from), manifest: from.blob() };
     case 4:
-      return { type: 'abandon', job: toHex(from.bytes(16)) };
+      return { type: 'abandon', job: from.hex(16) };
     case 5:
       return { type: 'forget', points: decodeNames(from, 8) };
     case 6:
       return { type: 'unforget', points: decodeNames(from, 8) };
     case 7:
-      return { type: 'pin', point: toHex(from.bytes(8)), until: from.u64() };
+      return { type: 'pin', point: from.hex(8), until: from.u64() };
     case 8:
       return { type: 'protect', retention: from.u64() };
     case 9:
@@ -166,7 +166,7 @@ export function decodeFields(from: BinaryReader, type: number): EntryBody | unde
     case 16:
       return { type: 'setting', key: from.text(), value: from.blob() };
     case 18:
-      return { type: 'label', point: toHex(from.bytes(8)), label: from.blob() };
+      return { type: 'label', point: from.hex(8), label: from.blob() };
     default:
       return undefined;
   }
@@ -175,9 +175,9 @@ export function decodeFields(from: BinaryReader, type: number): EntryBody | unde
 function decodeQuarantine(from: BinaryReader): EntryBody | undefined {
   switch (from.u8()) {
     case QUARANTINE_PACK:
-      return { type: 'quarantine', pack: toHex(from.bytes(32)), frames: decodeFrames(from) };
+      return { type: 'quarantine', pack: from.hex(32), frames: decodeFrames(from) };
     case QUARANTINE_ENTRY:
-      return { type: 'set-aside', sequence: from.u64(), hash: toHex(from.bytes(32)) };
+      return { type: 'set-aside', sequence: from.u64(), hash: from.hex(32) };
     default:
       return undefined;
   }
@@ -191,7 +191,7 @@ export function encodeAdds(to: BinaryWriter, adds: readonly Adds[]): BinaryWrite
 
 export function decodeAdds(from: BinaryReader): Adds[] {
   return Array.from({ length: from.count(from.u16(), 52) }, () => ({
-    segment: toHex(from.bytes(32)),
+    segment: from.hex(32),
     size: from.u64(),
     packs: from.u32(),
     bytes: from.u64(),
@@ -204,7 +204,7 @@ function encodeNames(to: BinaryWriter, names: readonly string[]): BinaryWriter {
 }
 
 function decodeNames(from: BinaryReader, length: number): string[] {
-  return Array.from({ length: from.count(from.u16(), length) }, () => toHex(from.bytes(length)));
+  return Array.from({ length: from.count(from.u16(), length) }, () => from.hex(length));
 }
 
 export function encodeFrames(to: BinaryWriter, frames: BadFrames): BinaryWriter {
@@ -229,7 +229,7 @@ export function encodeSlots(to: BinaryWriter, slots: readonly Slot[]): BinaryWri
 export function decodeSlots(from: BinaryReader): Slot[] {
   return Array.from({ length: from.u8() }, () => ({
     name: from.text(),
-    hash: toHex(from.bytes(32)),
+    hash: from.hex(32),
     kdf: from.u8(),
     added: from.u64(),
     label: from.text(),

@@ -72,6 +72,18 @@ export function decodeEntry(keys: VaultKeys, stored: Uint8Array, sequence: numbe
   return { sequence, job: toHex(header.job), ...decodeBody(body, path, header.critical) };
 }
 
+/** Whether somebody with the key wrote it as entry `sequence`, whatever it follows. */
+export function isAuthentic(keys: VaultKeys, stored: Uint8Array, sequence: number): boolean {
+  try {
+    decodeEntry(keys, stored, sequence, previousOf(stored));
+    return true;
+  } catch (error) {
+    if (isError(error, 'VAULT_NEWER')) return true;
+    if (isError(error, 'VAULT_DAMAGED')) return false;
+    throw error;
+  }
+}
+
 /** Of the vault's own format, or damaged: a flipped bit there must not pass for a newer version (L6). */
 function parseEntryHeader(stored: Uint8Array, path: string): ObjectHeader {
   try {

@@ -43,6 +43,7 @@ export class Log {
   #durable = 0;
   /** Of the checkpoint that opening began at, or that was written last. */
   #checkpoint = 0;
+  #wasListed = false;
   /** An authentic checkpoint beyond the log, or of another history: somebody cut or replaced the log (L4). */
   #cut: VhdvaultError | undefined;
 
@@ -105,7 +106,7 @@ export class Log {
       await this.refresh();
       if (this.damage) throw this.damage;
       await this.#checkHead();
-      await this.#makeDurable();
+      await this.makeDurable();
       const at = this.state.sequence;
       const body = await decide(this.state);
       // What was decided must have been decided with n-1 in sight.
@@ -191,8 +192,8 @@ export class Log {
     );
   }
 
-  /** The foreign entries that a decision rests on must not vanish in a power cut (L3). */
-  async #makeDurable(): Promise<void> {
+  /** Foreign entries that a decision rests on, or that are remembered, must not vanish in a power cut (L3). */
+  async makeDurable(): Promise<void> {
     if (this.#durable === this.state.sequence) return;
     await this.#options.store.syncFolder('log');
     this.#durable = this.state.sequence;
@@ -211,14 +212,24 @@ export class Log {
     }
   }
 
-  /** A file beyond a gap is damage; the listing only finds candidates (L4). */
+  /**
+   * A file beyond a gap is damage (L4). Opening looks for any, in a listing, which only finds candidates; afterwards what would
+   * be built over is looked for, since the listing grows with the log.
+   */
   async #checkGap(): Promise<void> {
-    const newest = (await this.#options.store.list('log')).filter((name) => /^\d{20}$/.test(name)).at(-1);
-    if (newest === undefined || Number(newest) <= this.state.sequence) return;
+    const { store } = this.#options;
+    const next = this.state.sequence + 1;
+    const newest = this.#wasListed
+      ? (await store.size(logPath(next + 1))) && next + 1
+      : (await store.list('log'))
+          .filter((name) => /^\d{20}$/.test(name))
+          .map(Number)
+          .at(-1);
+    this.#wasListed = true;
+    if (!newest || newest < next) return;
     // Another process may just have committed it: only what is still missing is a gap.
-    const missing = logPath(this.state.sequence + 1);
-    if ((await this.#options.store.size(missing)) !== undefined) await this.refresh();
-    else this.damage = damaged(missing, `is missing while entry ${Number(newest)} is there`);
+    if ((await store.size(logPath(next))) !== undefined) await this.refresh();
+    else this.damage = damaged(logPath(next), `is missing while entry ${newest} is there`);
   }
 
   /** True when the entry is in the log; false when another took the number. */
@@ -267,14 +278,21 @@ export class Log {
 
   async #createExclusive(path: string, bytes: Uint8Array): Promise<boolean> {
     const { store } = this.#options;
-    const created = await store.create(path).catch((error: unknown) => {
+    const sign = writingPath(path);
+    const unlessThere = (error: unknown): undefined => {
       if (!isError(error, 'TARGET_EXISTS')) throw error;
-    });
+    };
+    await (await store.create(sign).catch(unlessThere))?.[Symbol.asyncDispose]();
+    await store.syncFolder('staging');
+    const created = await store.create(path).catch(unlessThere);
     if (!created) return false;
     try {
-      await using file = created;
-      await file.write([bytes]);
-      await file.sync();
+      {
+        await using file = created;
+        await file.write([bytes]);
+        await file.sync();
+      }
+      await store.remove(sign).catch(() => undefined);
       return true;
     } catch (error) {
       // Torn, it would stop every writer from now on. It is ours, and there is no other writer who could have seen it.
@@ -282,6 +300,14 @@ export class Log {
       throw error;
     }
   }
+}
+
+/**
+ * Where link(2) is missing, the sign that an entry is being written: one that a kill tore and that has it was told to nobody, and
+ * may be set aside under the vault's lock (L3).
+ */
+export function writingPath(entry: string): string {
+  return `staging/writing-${entry.slice('log/'.length)}`;
 }
 
 async function isGone(store: Store, path: string): Promise<boolean> {

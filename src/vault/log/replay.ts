@@ -30,6 +30,10 @@ function settleDoubts({ points, doubted }: VaultState, time: number): void {
   doubted.clear();
 }
 
+/** What a job is opened for. */
+export type Verb = 'backup' | 'repack' | 'index-merge' | 'rebuild';
+export const VERBS: Readonly<Record<Verb, number>> = { backup: 1, repack: 2, 'index-merge': 3, rebuild: 4 };
+
 const nothing = (): void => undefined;
 
 const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
@@ -96,10 +100,13 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
   },
   'index-merge'(state, { adds, dropped }, { job, sequence, time }) {
     const live = new Set(state.segments.map(({ segment }) => segment));
+    const isRebuilt = state.opened.get(job)?.verb === VERBS.rebuild;
     if (!finish(state, job, adds) || !dropped.every((segment) => live.has(segment))) return;
     const gone = new Set(dropped);
     state.segments = state.segments.filter(({ segment }) => !gone.has(segment));
     for (const segment of dropped) state.dropped.set(segment, { sequence, time });
+    // Packs may be missing from it that nobody knows by name.
+    if (isRebuilt) state.floor = state.lastQuarantine = sequence;
     add(state, adds, { job, sequence });
   },
   quarantine(state, { pack, frames }, { sequence }) {

@@ -1,9 +1,9 @@
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../../base/errors.ts';
 import { syncFolder } from '../../io/folder.ts';
-import { openSource } from '../../io/source.ts';
 import { writeFully } from '../../io/write-fully.ts';
+import { openObject, readObject } from './read-object.ts';
 import type { Store, StoreWriter } from './store.ts';
 
 /** A vault in a folder of a file system with atomic link(2), rename(2) and fsync of folders. */
@@ -20,14 +20,14 @@ export function openFolderStore(root: string, staging?: string): Store {
     };
   return {
     address: { kind: 'folder', path: root, ...(staging !== undefined && { staging }) },
-    get: (path) => readFile(at(path)).catch(typed('reading', path)),
-    open: (path) => openSource(at(path)),
+    get: (path) => readObject(path, at(path)),
+    open: (path) => openObject(at(path)),
     async size(path) {
       const found = await stat(at(path)).catch((error: unknown) => {
         if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
         throw ioError(error, 'looking at', at(path));
       });
-      return found?.size;
+      return found && (found.isFile() ? found.size : 0);
     },
     async list(folder) {
       const names = await readdir(at(folder)).catch((error: unknown) => {

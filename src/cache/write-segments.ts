@@ -1,29 +1,41 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
-import type { LocationTable } from '../cache/location-table.ts';
 import { type SegmentEntry, segmentPath, writeSegment } from '../vault/block-index.ts';
 import { packPath, partPath } from '../vault/block-writer.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
-import type { CaptureOptions } from './capture-options.ts';
+import type { LocationTable } from './location-table.ts';
 
 /** Well under the format's 16 million: what a client must hold of one segment stays small. */
 const ENTRIES = 4_000_000;
 
+/** Whose segments: a job (hex), its staging location in the store, and what tells this run from others of the job. */
+export interface SegmentsOf {
+  vault: Vault;
+  job: string;
+  folder: string;
+  run: string;
+}
+
 /**
- * Writes the job's overlay as segments and makes the names of its packs durable. After this the point may be committed.
+ * Writes a job's overlay as segments and makes the names of its packs durable. After this its entry may be committed.
  * Nothing was stored: nothing is written. `expected` is how many packs the overlay must know.
  * @throws IO when overlay or vault does not have what the run put into it
  */
-export async function writeIndex(
-  { vault, job: jobHex, folder, run }: Pick<CaptureOptions, 'vault' | 'job' | 'folder' | 'run'>,
-  overlay: LocationTable,
-  expected: number,
-): Promise<Adds[]> {
+export async function writeSegments(of: SegmentsOf, overlay: LocationTable, expected: number): Promise<Adds[]> {
   const packs = overlay.packs();
   if (packs.length !== expected) throw incomplete(packs.length, expected);
   if (packs.length === 0) return [];
-  await checkWhole(vault, overlay);
+  await checkWhole(of.vault, overlay);
+  return await writeRows(of, overlay);
+}
+
+/** The same, of packs that are in the vault already and may be damaged. */
+export async function writeRows(
+  { vault, job: jobHex, folder, run }: SegmentsOf,
+  overlay: LocationTable,
+): Promise<Adds[]> {
+  const packs = overlay.packs();
   const { store, keys, random } = vault;
   const job = fromHex(jobHex);
   const ordinals = new Map(packs.map(({ n }, ordinal) => [n, ordinal]));

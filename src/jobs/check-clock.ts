@@ -1,0 +1,25 @@
+import { VhdvaultError } from '../base/errors.ts';
+import type { VaultSession } from './session.ts';
+
+/** Option of what decides by the age of points. */
+export interface ClockTrust {
+  /** Go on although the clock of this machine may be wrong by a day or more. */
+  acceptClock?: boolean;
+}
+
+/**
+ * By a wrong clock points are older than they are, and may be given up too early (L7). Whoever goes on marks the entries.
+ * @throws CLOCK_DOUBTED
+ */
+export function checkClock({ clockDoubt }: VaultSession, { acceptClock = false }: ClockTrust): void {
+  if (clockDoubt === undefined || acceptClock) return;
+  throw new VhdvaultError('CLOCK_DOUBTED', `${clockDoubt}: nothing is decided by the age of points`, {
+    hint: 'set the clock if it is wrong; if it is right, go on with --accept-clock',
+  });
+}
+
+/** What every replay will judge an entry by that is written now: milliseconds since 1970 UTC, by the log's clock. */
+export function logTime({ vault, clockDoubt }: VaultSession): number {
+  const { time } = vault.state;
+  return clockDoubt === undefined ? Math.max(vault.clock.now(), time) : time;
+}

@@ -1,0 +1,68 @@
+import { isError, VhdvaultError } from '../base/errors.ts';
+import { findStaging } from '../prune/leftovers.ts';
+import { type Marks, mark, type Sparing } from '../prune/mark.ts';
+import { GC_ITEM } from '../prune/own-job.ts';
+import { logTime } from './check-clock.ts';
+import type { Tally } from './gc-tally.ts';
+import type { GcOptions } from './gc-types.ts';
+import { type ItemLock, isItemLocked } from './item-lock.ts';
+import type { VaultSession } from './session.ts';
+
+/** What the steps of a gc share. */
+export interface Collection {
+  session: VaultSession;
+  options: GcOptions;
+  tally: Tally;
+  sparing: Sparing;
+  grace: number;
+  /** Whether a live process has the lock of an item. */
+  isAlive: (item: string) => Promise<boolean>;
+}
+
+const DAY = 24 * 3600 * 1000;
+
+/** `lock`: that of this gc, so no other one is at work; without it nobody knows. */
+export function openCollection(session: VaultSession, options: GcOptions, tally: Tally, lock?: ItemLock): Collection {
+  const { softDelete = 14 * DAY, grace = DAY, signal } = options;
+  // Where a process cannot be looked for, an answer takes the better part of a minute.
+  const known = new Map<string, Promise<boolean>>(lock ? [[GC_ITEM, Promise.resolve(false)]] : []);
+  const isAlive = (item: string): Promise<boolean> => {
+    const answer = known.get(item) ?? isItemLocked(session.vault, item, signal);
+    known.set(item, answer);
+    return answer;
+  };
+  return { session, options, tally, sparing: { now: () => logTime(session), softDelete }, grace, isAlive };
+}
+
+/** Marks what the points need, and tells how far it is. @throws GC_BLOCKED, CANCELLED */
+export async function markAll({ session, options, tally, sparing }: Collection): Promise<Marks> {
+  const { signal, onProgress, idsPerPass } = options;
+  const onBytes = (done: number, total: number): void => onProgress?.({ phase: 'checking', done, total, disks: [] });
+  const marks = await mark({ ...sparing, vault: session.vault, idsPerPass, signal, ...(onProgress && { onBytes }) });
+  tally.warnings.push(...marks.warnings);
+  return marks;
+}
+
+/** What lies in staging/; where that cannot be listed, no run is dead and nothing a leftover. */
+export async function stagingOf({
+  session: { vault },
+  tally,
+}: Collection): Promise<Awaited<ReturnType<typeof findStaging>> | undefined> {
+  try {
+    return await findStaging(vault);
+  } catch (error) {
+    if (!isError(error, 'IO', 'NO_PERMISSION')) throw error;
+    tally.warnings.push(`what interrupted runs left was not looked for: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** @throws USAGE */
+export function checkSpans({ softDelete, grace }: GcOptions): void {
+  for (const [name, span] of Object.entries({ softDelete, grace })) {
+    if (span === undefined || (Number.isSafeInteger(span) && span >= 0)) continue;
+    throw new VhdvaultError('USAGE', `${name} is no number of milliseconds: ${span}`, {
+      hint: 'use a whole number from 0',
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import { MIB } from '../base/units.ts';
+import { findDeadJobs } from '../prune/abandon.ts';
+import { planCondemn } from '../prune/condemn.ts';
+import { readTails } from '../prune/merge-index.ts';
+import { findOrphans } from '../prune/orphans.ts';
+import type { PackFacts } from '../prune/pack-table.ts';
+import { planMerges } from '../prune/plan-merges.ts';
+import { planRepack } from '../prune/plan-repack.ts';
+import { planSweep } from '../prune/sweep.ts';
+import { type Collection, markAll, stagingOf } from './gc-collection.ts';
+import { countAbandoned, countSwept, setLater } from './gc-tally.ts';
+
+/** About as large a new pack becomes. */
+const PACK = 32 * MIB;
+
+/** Tells what a gc would do now: the same plans, and nothing of them is done. @throws GC_BLOCKED, VAULT_DAMAGED, CANCELLED */
+export async function previewGc(all: Collection): Promise<void> {
+  const { session, options, tally, sparing, grace, isAlive } = all;
+  const { vault, clockDoubt } = session;
+  const { signal } = options;
+  await vault.refresh();
+  if (vault.damage) throw vault.damage;
+  if (clockDoubt !== undefined) tally.notices.push(`${clockDoubt}: it will be done only with --accept-clock`);
+  const now = sparing.now();
+  const staging = await stagingOf(all);
+  const dead = staging ? await findDeadJobs({ vault, ...staging, now, grace, isAlive }) : [];
+  for (const job of dead) countAbandoned(tally, job);
+  const marks = await markAll(all);
+  const { packs: facts } = marks.packs;
+  const condemn = await planCondemn(vault, marks, { signal });
+  const repack = await planRepack(vault, marks, { signal });
+  const sizeOf = (numbers: readonly number[]): number =>
+    numbers.reduce((sum, number) => sum + (facts[number] as PackFacts).size, 0);
+  tally.condemned = { points: condemn.points.length, packs: condemn.packs.length, bytes: sizeOf(condemn.packs) };
+  tally.repacked = { packs: repack.packs.length, into: Math.ceil(repack.bytes / PACK), bytes: repack.bytes };
+  const names = new Set([...condemn.packs, ...repack.packs].map((number) => (facts[number] as PackFacts).name));
+  const isGone = (pack: string): boolean => names.has(pack) || vault.state.condemned.has(pack);
+  const merges = planMerges(await readTails(vault, { signal }), isGone);
+  tally.merged = { segments: merges.dropped.length + merges.merged.flat().length, into: merges.merged.length };
+  const due = await planSweep(vault, { now, grace }, { signal });
+  const orphans = await findOrphans(vault, { signal, closing: dead.map(({ job }) => job) });
+  tally.warnings.push(...orphans.warnings);
+  for (const { bytes } of [...due.packs, ...orphans.packs]) if (bytes > 0) countSwept(tally, 'packs', bytes);
+  for (const { bytes } of [...due.segments, ...orphans.segments]) if (bytes > 0) countSwept(tally, 'segments', bytes);
+  const given = [...condemn.packs, ...repack.packs];
+  if (grace === 0) for (const number of given) countSwept(tally, 'packs', sizeOf([number]));
+  else setLater(tally, [...due.later, { bytes: sizeOf(given), at: now + grace }]);
+}

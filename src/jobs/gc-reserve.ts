@@ -1,0 +1,56 @@
+import { isError } from '../base/errors.ts';
+import { checkReserve, RESERVE_PATH, writeReserve } from '../vault/reserve.ts';
+import type { Vault } from '../vault/vault.ts';
+
+/** The file that a vault has for a full disk: a gc deletes it to write what frees more, and makes it again (D7). */
+export interface Reserve {
+  /** Does what must be done on a full disk too: where it fails for lack of space, the reserve goes, and it is done again. */
+  firstOfAll<T>(work: () => Promise<T>): Promise<T>;
+  /** Makes it anew where it is missing or wrong; returns what kept it from that. */
+  restore(signal: AbortSignal | undefined): Promise<string | undefined>;
+  readonly wasUsed: boolean;
+}
+
+export function openReserve({ store, config }: Vault): Reserve {
+  let wasUsed = false;
+  async function free(): Promise<boolean> {
+    if (!(await store.size(RESERVE_PATH))) return false;
+    await store.remove(RESERVE_PATH);
+    await store.syncFolder('.');
+    wasUsed = true;
+    return true;
+  }
+  return {
+    get wasUsed() {
+      return wasUsed;
+    },
+    async firstOfAll(work) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isError(error, 'NO_SPACE') || !(await free())) throw error;
+        return await work();
+      }
+    },
+    async restore(signal) {
+      const trouble = await checkReserve(store, config.reserve, { signal });
+      if (!trouble) return undefined;
+      if (trouble.unread !== null) return `the reserve ${trouble.what}`;
+      const room = await store.free();
+      if (room !== undefined && room < config.reserve)
+        return `the reserve of ${config.reserve} bytes has no room: the disk of the vault has ${room} free`;
+      try {
+        await store.remove(RESERVE_PATH);
+        await writeReserve(store, config.reserve);
+        await store.syncFolder('.');
+        return undefined;
+      } catch (error) {
+        // Another gc makes it.
+        if (isError(error, 'TARGET_EXISTS')) return undefined;
+        if (!isError(error, 'NO_SPACE', 'IO', 'NO_PERMISSION')) throw error;
+        await store.remove(RESERVE_PATH).catch(() => undefined);
+        return `the reserve could not be made: ${error.message}`;
+      }
+    },
+  };
+}

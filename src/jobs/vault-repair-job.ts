@@ -1,0 +1,148 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { throwIfAborted } from '../base/abort.ts';
+import { LocationTable } from '../cache/location-table.ts';
+import { everyPoint } from '../point/catalog.ts';
+import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
+import { confirmSegments } from '../repair/confirm-segments.ts';
+import { addRebuilt, type FoundPacks, findPacks } from '../repair/rebuild-index.ts';
+import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
+import { segmentPath } from '../vault/block-index.ts';
+import { packPath } from '../vault/block-writer.ts';
+import { type AddedSegment, logEntryPath } from '../vault/vault.ts';
+import { buildIndex } from '../verify/build-index.ts';
+import { Findings } from '../verify/findings.ts';
+import { knownState } from '../verify/known-state.ts';
+import { type Verified, verifyVault } from '../verify/verify-vault.ts';
+import { lockItem } from './item-lock.ts';
+import { failedToWrite } from './lock-for-writing.ts';
+import type { VaultSession } from './session.ts';
+import type { RepairVaultOptions, RepairVaultResult, VaultRepairAction } from './vault-repair-types.ts';
+import { withStaging } from './with-staging.ts';
+import { withWorkFolder } from './work-folder.ts';
+
+/** No item can be named so. */
+const PSEUDO_ITEM = '(repair)';
+
+/**
+ * Makes a damaged vault one that can be worked with: an unreadable newest entry is moved aside, an index that is damaged is
+ * made anew from the packs, packs with wrong bytes are quarantined, so that the next backup stores again what they held.
+ * Deletes nothing. What could not be read for the device's sake is left as it is.
+ * @throws VAULT_READ_ONLY, ITEM_LOCKED, CANCELLED, IO, NO_SPACE
+ */
+export async function repairVault(session: VaultSession, options: RepairVaultOptions = {}): Promise<RepairVaultResult> {
+  const { vault } = session;
+  const { dryRun = false, signal } = options;
+  throwIfAborted(signal);
+  const begun = vault.clock.monotonic();
+  await using _lock = vault.config.singleWriter && !dryRun ? await lockItem(vault, PSEUDO_ITEM, signal) : undefined;
+  return await withWorkFolder(session, async (folder) => {
+    const repair = { session, options, folder, actions: [] as VaultRepairAction[] };
+    await repairLog(repair).catch(failedToWrite);
+    const verified = await verifyAll(repair, 'before');
+    const canWrite = vault.damage === undefined;
+    if (canWrite) await repairContent(repair, verified).catch(failedToWrite);
+    const { actions } = repair;
+    const left = dryRun || actions.length === 0 ? verified.findings : (await verifyAll(repair, 'after')).findings;
+    const damage = left.filter(({ severity }) => severity === 'damage');
+    const isDone = damage.every(({ code }) => code === 'QUARANTINED');
+    return {
+      ok: dryRun ? damage.length === 0 && actions.length === 0 : isDone,
+      ...{ actions, dryRun, findings: left },
+      warnings: damage.length > 0 && !dryRun && isDone ? [BACK_UP_NOW] : [],
+      seconds: (vault.clock.monotonic() - begun) / 1000,
+    };
+  });
+}
+
+const BACK_UP_NOW =
+  'blocks of the points named are lost: back their items up now, and what the disks still hold is stored again; `vhdvault verify` tells what remains lost';
+
+interface Repair {
+  session: VaultSession;
+  options: RepairVaultOptions;
+  /** For what this run keeps in the cache. */
+  folder: string;
+  actions: VaultRepairAction[];
+}
+
+async function repairLog({ session, options: { dryRun }, actions }: Repair): Promise<void> {
+  const { vault } = session;
+  await vault.refresh();
+  const bad = await findBadEntry(vault);
+  if (bad) {
+    const what =
+      'the newest entry of the log cannot be read: it was moved aside; what it told, perhaps a point, is lost';
+    actions.push({ action: 'set-aside', what, where: logEntryPath(bad.sequence) });
+    if (!dryRun) {
+      await setAside(vault, bad);
+      // Who repairs knows that the history is another one now; others who had seen it whole are told.
+      await session.rememberHead();
+    }
+  }
+  if (dryRun || vault.damage) return;
+  for (const { sequence, hash } of await untoldEntries(vault))
+    await vault.commit(() => ({ type: 'set-aside', sequence, hash }));
+}
+
+async function verifyAll({ session, options, folder }: Repair, name: string): Promise<Verified> {
+  const { vault, pool } = session;
+  const { signal, onProgress } = options;
+  await mkdir(join(folder, name));
+  return await verifyVault({
+    ...{ vault, pool, folder: join(folder, name), points: () => everyPoint(vault), whole: true, read: 'all', signal },
+    onBytes: (done, total) => onProgress?.({ phase: 'checking', done, total, disks: [] }),
+  });
+}
+
+async function repairContent(repair: Repair, { missingFolders, badSegments, troubles }: Verified): Promise<void> {
+  const { session, options, actions } = repair;
+  const { vault } = session;
+  for (const where of missingFolders) {
+    actions.push({ action: 'make-folder', what: 'the folder was missing', where });
+    if (!options.dryRun) await vault.store.makeFolder(where);
+  }
+  const suspected = vault.state.segments.filter(({ segment }) => badSegments.includes(segment));
+  const damaged = await confirmSegments(vault, suspected);
+  const found = damaged.length > 0 ? await rebuild(repair, damaged) : undefined;
+  using index = new LocationTable(join(repair.folder, 'index.sqlite'));
+  await buildIndex({ vault, known: knownState(vault), index, signal: options.signal }, new Findings());
+  // Packs that the damaged segments named were not looked at before.
+  const suspects = new Set([...troubles.map(({ pack }) => pack), ...(found?.packs ?? []).map(({ name }) => name)]);
+  const bad = await confirmPacks({
+    ...{ vault, index, suspects: [...suspects], signal: options.signal },
+    hasGone: (pack) => vault.state.condemned.has(pack),
+  });
+  for (const pack of bad) await quarantine(repair, pack);
+}
+
+async function rebuild(
+  { session, options, folder, actions }: Repair,
+  damaged: readonly AddedSegment[],
+): Promise<FoundPacks> {
+  const { vault } = session;
+  const found = await findPacks(vault, damaged, options.signal);
+  for (const { segment } of damaged) {
+    const what = `the index segment is damaged: its packs are known again by their own directories (${found.packs.length} found)`;
+    actions.push({ action: 'rebuild-index', what, where: segmentPath(segment) });
+  }
+  if (options.dryRun) return found;
+  await withStaging(session, PSEUDO_ITEM, (staging) =>
+    addRebuilt({ vault, staging, overlay: join(folder, 'rebuilt.sqlite'), damaged, found }),
+  );
+  return found;
+}
+
+async function quarantine(
+  { session: { vault }, options, actions }: Repair,
+  { pack, frames, what }: BadPack,
+): Promise<void> {
+  const count =
+    frames === 'all' ? 'all of its blocks are' : `${frames.length} of its blocks ${frames.length === 1 ? 'is' : 'are'}`;
+  actions.push({
+    action: 'quarantine',
+    what: `pack ${what}: nothing new refers to it, ${count} lost`,
+    where: packPath(pack),
+  });
+  if (!options.dryRun) await vault.commit(() => ({ type: 'quarantine', pack, frames }));
+}

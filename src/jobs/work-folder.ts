@@ -1,0 +1,50 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ioError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
+import { isRunning, type Owner, sharesPids, thisProcess } from './lock-owner.ts';
+import type { VaultSession } from './session.ts';
+
+const PREFIX = 'work-';
+const OWNER = 'owner';
+
+/** A folder in the cache for what a command keeps while it works. It goes with the command, or, of one that was killed, with the next. */
+export async function withWorkFolder<T>(
+  { cache, vault }: VaultSession,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const jobs = join(cache, 'jobs');
+  const mine = { ...(await thisProcess()), since: 0, beat: 0, token: '' };
+  await removeDead(jobs, mine);
+  const folder = join(jobs, `${PREFIX}${toHex(vault.random.bytes(8))}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, OWNER), JSON.stringify(mine));
+  } catch (error) {
+    throw ioError(error, 'making the folder', folder);
+  }
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a process that cannot be looked for nobody knows. */
+async function removeDead(jobs: string, mine: Owner): Promise<void> {
+  for (const name of await readdir(jobs).catch(() => [])) {
+    if (!name.startsWith(PREFIX)) continue;
+    const folder = join(jobs, name);
+    const owner = await readFile(join(folder, OWNER), 'utf8').then(parseOwner, () => undefined);
+    if (owner && sharesPids(owner, mine) && !(await isRunning(owner)))
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function parseOwner(text: string): Owner | undefined {
+  try {
+    return JSON.parse(text) as Owner;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,49 @@
+import { type Cancellable, throwIfAborted } from '../base/abort.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
+import type { EntryBody } from '../vault/vault.ts';
+import type { ClockTrust } from './check-clock.ts';
+import { failedToWrite, lockForWriting } from './lock-for-writing.ts';
+import type { VaultSession } from './session.ts';
+
+/** Adds an entry: `decide` is asked with the newest state in the vault, and again after each lost race; null: none is needed. */
+export type CommitEntry = (decide: () => EntryBody | null) => Promise<{ sequence: number; time: number } | null>;
+
+/**
+ * Does the work of a command that adds entries to the log and stores nothing. It begins with the newest state of the vault;
+ * it can be cancelled until its first entry is there.
+ * @throws VAULT_READ_ONLY, VAULT_DAMAGED, ITEM_LOCKED, OUTCOME_UNKNOWN, CANCELLED, and what `work` throws
+ */
+export async function writeLog<T>(
+  session: VaultSession,
+  { signal, acceptClock = false }: Cancellable & ClockTrust,
+  work: (commit: CommitEntry) => Promise<T>,
+): Promise<T> {
+  const { vault, clockDoubt, notice } = session;
+  throwIfAborted(signal);
+  await using lock = await lockForWriting(session, undefined, signal);
+  if (lock.takenOver) notice(lock.takenOver);
+  await vault.refresh();
+  let entries = 0;
+  const commit: CommitEntry = async (decide) => {
+    const added = vault.commit((): EntryBody | null => {
+      if (entries === 0) throwIfAborted(signal);
+      return decide();
+    });
+    const entry = await added.catch(unknownOutcome).catch(failedToWrite);
+    if (entry) entries++;
+    return entry;
+  };
+  const result = await work(commit);
+  // A doubt that nobody has settled must not be used up by this.
+  if (entries > 0 && (clockDoubt === undefined || acceptClock)) await session.rememberHead();
+  return result;
+}
+
+function unknownOutcome(cause: unknown): never {
+  if (!isError(cause, 'OUTCOME_UNKNOWN')) throw cause;
+  throw new VhdvaultError('OUTCOME_UNKNOWN', cause.message, {
+    hint: 'look at the disk of the vault, then at `vhdvault points`: all of it was done, or nothing',
+    details: cause.details,
+    cause,
+  });
+}

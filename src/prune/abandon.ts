@@ -1,0 +1,72 @@
+import { isName } from '../base/names.ts';
+import type { StagingLocation } from '../staging/staging-location.ts';
+import type { Vault } from '../vault/vault.ts';
+import { GC_ITEM } from './own-job.ts';
+
+/** A job that is open in the log and looks dead. */
+export interface DeadJob {
+  /** Hex. */
+  job: string;
+  /** What it was for, as far as its journal tells. */
+  item: string | undefined;
+  /** Milliseconds since 1970 UTC, by the log's clock. */
+  opened: number;
+}
+
+/** A staging location, and the item that its journal names; undefined where it cannot be read. */
+export interface FoundLocation extends StagingLocation {
+  item: string | undefined;
+}
+
+const BACKUP = 1;
+const DAY = 24 * 3600 * 1000;
+
+/** Whether a live process has the lock of an item. */
+export type IsAlive = (item: string) => Promise<boolean>;
+
+/** Other commands than backup and gc lock nothing: of their jobs no lock tells whether they are dead. */
+export function isLocked(item: string): boolean {
+  return item === GC_ITEM || isName(item);
+}
+
+/**
+ * Open jobs that look dead: of backups those that were opened long ago and whose item nobody has locked. What they stored is lost
+ * with them, so one that the next run could resume is kept for a while. A gc resumes nothing; of another one that is at work, this
+ * one has the lock. A wrong guess costs that it stores its blocks again.
+ */
+export async function findDeadJobs(options: {
+  vault: Vault;
+  locations: readonly FoundLocation[];
+  /** Milliseconds since 1970 UTC, by the log's clock. */
+  now: number;
+  grace: number;
+  isAlive: IsAlive;
+}): Promise<DeadJob[]> {
+  const { vault, locations, now, grace, isAlive } = options;
+  const dead: DeadJob[] = [];
+  for (const [job, { time, verb }] of [...vault.state.opened]) {
+    const item = locations.find((location) => location.job === job)?.item;
+    const one: DeadJob = { job, item, opened: time };
+    const age = now - time;
+    if (verb !== BACKUP && (item === undefined || item === GC_ITEM)) dead.push(one);
+    else if (item !== undefined && !isLocked(item)) {
+      if (age >= Math.max(grace, DAY)) dead.push(one);
+    } else if ((grace === 0 || age >= grace) && !(item !== undefined && (await isAlive(item)))) dead.push(one);
+  }
+  return dead;
+}
+
+/** Closes them, those that are open still. @throws VAULT_DAMAGED, NO_SPACE, OUTCOME_UNKNOWN */
+export async function abandonJobs(
+  vault: Vault,
+  dead: readonly DeadJob[],
+  onCommit: (job: DeadJob) => void,
+): Promise<void> {
+  for (const one of dead) {
+    const { job } = one;
+    const entry = await vault.commit(({ jobs }) =>
+      jobs.get(job) === 'open' ? { type: 'abandon' as const, job } : null,
+    );
+    if (entry) onCommit(one);
+  }
+}

@@ -1,0 +1,34 @@
+import { isError, VhdvaultError } from '../base/errors.ts';
+import { everyPoint } from '../point/catalog.ts';
+import type { AddedSegment, Vault } from '../vault/vault.ts';
+
+/** What cannot be read may be what tells that a block is needed: nothing is given up beside it. */
+export function blockedByPoint(point: string, cause: VhdvaultError): VhdvaultError {
+  const [item] = point.split('@');
+  return new VhdvaultError('GC_BLOCKED', `${point} cannot be read whole, so nothing was freed: ${cause.message}`, {
+    hint: `run \`vhdvault repair\` and back ${item} up again; if the point is of no use any more, \`vhdvault forget ${point}\` and \`vhdvault gc --soft-delete 0s\``,
+    details: { point, ...cause.details },
+    cause,
+  });
+}
+
+/** The same of a segment of the index, which may tell of any point. */
+export function blockedBySegment(vault: Vault, { job }: AddedSegment, cause: VhdvaultError): VhdvaultError {
+  const made = everyPoint(vault).find(({ logged }) => logged.job === job);
+  const whose = made ? `, which ${made.manifest.item}@${made.id} added` : '';
+  return new VhdvaultError(
+    'GC_BLOCKED',
+    `a segment of the index${whose} cannot be read, so nothing was freed: ${cause.message}`,
+    { hint: 'run `vhdvault repair`, which makes the index anew', details: cause.details, cause },
+  );
+}
+
+/** This machine lacks something, and the vault nothing. */
+const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** An object, or a part of it, cannot be read, for whatever reason that lies with it. */
+export function isUnreadable(error: unknown): error is VhdvaultError {
+  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'))
+    return false;
+  return !LACKS.includes(String(error.details.system));
+}

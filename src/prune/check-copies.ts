@@ -1,0 +1,162 @@
+import { asBuffer, equalBytes } from '../base/hex.ts';
+import { PAGE_BYTES } from '../disk/block-map.ts';
+import { FRAME_KINDS, type SegmentPage } from '../vault/block-index.ts';
+import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
+import type { AddedSegment, Vault } from '../vault/vault.ts';
+import { isUnreadable } from './blocked.ts';
+import type { PackFacts, PackTable } from './pack-table.ts';
+import { type ReadOptions, readSegments, type Stoppable } from './read-index.ts';
+
+/** Copies are read so many at a time, in the order in which they lie in their packs. */
+const BATCH = 1024;
+/** Blocks whose copies are looked at together; their ids are held. */
+const MOST_IDS = 1_000_000;
+const ID_BYTES = 32;
+
+/**
+ * Of these packs, those whose blocks that are needed and not kept in them are seen to be elsewhere (D3): each kept copy was read, by
+ * its whole id, and is what that says.
+ * @throws GC_BLOCKED, CANCELLED
+ */
+export async function withGoodCopies(
+  { vault, table, signal }: { vault: Vault; table: PackTable } & Stoppable,
+  numbers: readonly number[],
+): Promise<number[]> {
+  const good = new Set(numbers.filter((number) => table.packs[number]?.doubled === 0));
+  const doubled = numbers.filter((number) => !good.has(number));
+  for (const some of together(table, doubled))
+    for (const number of await checkTogether({ vault, table, signal }, some)) good.add(number);
+  return numbers.filter((number) => good.has(number));
+}
+
+function together({ packs }: PackTable, numbers: readonly number[]): number[][] {
+  const groups: number[][] = [];
+  let ids = MOST_IDS;
+  for (const number of numbers) {
+    const { doubled } = packs[number] as PackFacts;
+    if (ids + doubled > MOST_IDS) ids = groups.push([]) * 0;
+    ids += doubled;
+    groups.at(-1)?.push(number);
+  }
+  return groups;
+}
+
+async function checkTogether(reading: ReadOptions, numbers: readonly number[]): Promise<number[]> {
+  const { vault, table } = reading;
+  const segments = [...vault.state.segments];
+  const ids = await doubledIds(reading, segments, numbers);
+  await readKept(reading, segments, ids);
+  const bad = new Set<number>();
+  await forDoubled(reading, segments, numbers, (page, n, number) => {
+    if (!ids.isSeen(page.id(n))) bad.add(number);
+  });
+  return numbers.filter((number) => !bad.has(number) && table.packs[number] !== undefined);
+}
+
+async function forDoubled(
+  reading: ReadOptions,
+  segments: readonly AddedSegment[],
+  numbers: readonly number[],
+  visit: (page: SegmentPage, n: number, number: number) => void,
+): Promise<void> {
+  const chosen = new Set(numbers);
+  const wants = (number: number): boolean => chosen.has(number);
+  for await (const { page, numbers: packs } of readSegments({ ...reading, wants }, segments)) {
+    for (let n = 0; n < page.count; n++) {
+      const number = packs[page.pack(n)] as number;
+      if (chosen.has(number) && reading.table.isDoubled(number, page.ordinal(n))) visit(page, n, number);
+    }
+  }
+}
+
+async function doubledIds(
+  reading: ReadOptions,
+  segments: readonly AddedSegment[],
+  numbers: readonly number[],
+): Promise<SortedIds> {
+  const count = numbers.reduce((sum, number) => sum + (reading.table.packs[number] as PackFacts).doubled, 0);
+  const ids = new Uint8Array(count * ID_BYTES);
+  let at = 0;
+  await forDoubled(reading, segments, numbers, (page, n) => {
+    ids.set(page.id(n), at);
+    at += ID_BYTES;
+  });
+  return new SortedIds(ids.subarray(0, at));
+}
+
+/** Reads the kept copies of the ids, and notes which of them are good. */
+async function readKept(reading: ReadOptions, segments: readonly AddedSegment[], ids: SortedIds): Promise<void> {
+  const { vault, table, signal } = reading;
+  await using reader = new BlockReader(vault.store, vault.keys);
+  let batch: WantedBlock[] = [];
+  const read = async (some: readonly WantedBlock[]): Promise<void> => {
+    try {
+      await reader.read(some, (n) => ids.see((some[n] as WantedBlock).id), signal);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+  };
+  const flush = async (): Promise<void> => {
+    const blocks = batch;
+    batch = [];
+    await read(blocks);
+    // One bad frame fails the read of its neighbours.
+    for (const block of blocks) if (!ids.isSeen(block.id)) await read([block]);
+  };
+  for await (const { page, numbers } of readSegments(reading, segments)) {
+    for (let n = 0; n < page.count; n++) {
+      const number = numbers[page.pack(n)] as number;
+      if (number < 0 || !table.isKept(number, page.ordinal(n)) || !ids.has(page.id(n))) continue;
+      const { id, pack: _, ...place } = page.entry(n);
+      const rawLength = place.kind === FRAME_KINDS.page ? PAGE_BYTES : vault.config.blockSize;
+      batch.push({ id: id.slice(), location: { ...place, pack: (table.packs[number] as PackFacts).name }, rawLength });
+      if (batch.length === BATCH) await flush();
+    }
+  }
+  await flush();
+}
+
+/** Whole ids, and which of them were seen. */
+class SortedIds {
+  readonly #ids: Uint8Array;
+  readonly #order: Uint32Array;
+  readonly #seen: Uint8Array;
+
+  constructor(ids: Uint8Array) {
+    const buffer = asBuffer(ids);
+    const idAt = (n: number): Buffer => buffer.subarray(n * ID_BYTES, (n + 1) * ID_BYTES);
+    this.#ids = ids;
+    this.#order = Uint32Array.from({ length: ids.byteLength / ID_BYTES }, (_, n) => n);
+    this.#order.sort((a, b) => idAt(a).compare(idAt(b)));
+    this.#seen = new Uint8Array(this.#order.length);
+  }
+
+  has(id: Uint8Array): boolean {
+    return this.#find(id) >= 0;
+  }
+
+  see(id: Uint8Array): void {
+    const at = this.#find(id);
+    if (at >= 0) this.#seen[at] = 1;
+  }
+
+  isSeen(id: Uint8Array): boolean {
+    return this.#seen[this.#find(id)] === 1;
+  }
+
+  /** Place in the order of the first that is equal. */
+  #find(id: Uint8Array): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (Buffer.compare(this.#idAt(middle), id) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#order.length && equalBytes(this.#idAt(low), id) ? low : -1;
+  }
+
+  #idAt(place: number): Uint8Array {
+    const n = this.#order[place] as number;
+    return this.#ids.subarray(n * ID_BYTES, (n + 1) * ID_BYTES);
+  }
+}

@@ -1,0 +1,127 @@
+import { throwIfAborted } from '../base/abort.ts';
+import { isError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
+import { LocationTable } from '../cache/location-table.ts';
+import { writeRows } from '../cache/write-segments.ts';
+import type { StagingLocation } from '../staging/staging-location.ts';
+import { openSegment, segmentPath } from '../vault/block-index.ts';
+import { type CapturedPack, readPackDirectory } from '../vault/captured-pack.ts';
+import type { AddedSegment, Vault } from '../vault/vault.ts';
+
+/** The packs of damaged segments, told by their own directories. */
+export interface FoundPacks {
+  packs: CapturedPack[];
+  /**
+   * They are as many, of as many bytes, as the log says that the segments covered. If not, some may be packs that no entry
+   * adds, which a sweep may take at any time: they may serve reads only.
+   */
+  isCertain: boolean;
+}
+
+/**
+ * Finds the packs that damaged segments covered: those that their tails name, where these can be read, and all that lie in
+ * packs/, that no other segment and no condemnation names, and whose job is closed in the log. The listing proposes; what a
+ * pack says of itself, sealed, decides.
+ * @throws IO, where a folder cannot be listed
+ */
+export async function findPacks(
+  vault: Vault,
+  damaged: readonly AddedSegment[],
+  signal: AbortSignal | undefined,
+): Promise<FoundPacks> {
+  const { state } = vault;
+  const gone = new Set(damaged.map(({ segment }) => segment));
+  const known = new Set(state.condemned.keys());
+  const named = new Set<string>();
+  for (const { segment } of state.segments) {
+    throwIfAborted(signal);
+    for (const name of await packsOf(vault, segment)) (gone.has(segment) ? named : known).add(name);
+  }
+  const packs: CapturedPack[] = [];
+  for (const name of await listedPacks(vault)) {
+    throwIfAborted(signal);
+    if (known.has(name)) continue;
+    const pack = await readPackDirectory(vault.store, vault.keys, name);
+    if (pack && (named.has(name) || state.jobs.get(pack.job) === 'closed')) packs.push(pack);
+  }
+  const sum = (of: readonly { packs: number; bytes: number }[]): [number, number] => [
+    of.reduce((all, each) => all + each.packs, 0),
+    of.reduce((all, { bytes }) => all + bytes, 0),
+  ];
+  const found: [number, number] = [packs.length, packs.reduce((all, { size }) => all + size, 0)];
+  const told = sum(damaged);
+  return { packs, isCertain: found[0] === told[0] && found[1] === told[1] };
+}
+
+/**
+ * Adds a segment of these packs in the place of the damaged ones, which are moved aside. If somebody else dropped one of them
+ * meanwhile, nothing is done.
+ */
+export async function addRebuilt(options: {
+  vault: Vault;
+  staging: StagingLocation;
+  /** File for the locations. */
+  overlay: string;
+  damaged: readonly AddedSegment[];
+  found: FoundPacks;
+}): Promise<void> {
+  const { vault, staging, damaged, found } = options;
+  const { job, folder } = staging;
+  using table = new LocationTable(options.overlay);
+  recordPacks(table, found.packs);
+  // Before they are added: nobody may refer to what a sweep may take.
+  for (const { name: pack } of found.isCertain ? [] : found.packs)
+    await vault.commit(() => ({ type: 'quarantine', pack, frames: [] }), { job, folder });
+  await vault.openJob(job, folder, 'rebuild');
+  const adds = found.packs.length > 0 ? await writeRows({ vault, job, folder, run: 'repair' }, table) : [];
+  const dropped = damaged.map(({ segment }) => segment);
+  const entry = await vault.commit(
+    ({ segments }) => {
+      const live = new Set(segments.map(({ segment }) => segment));
+      return dropped.every((segment) => live.has(segment)) ? { type: 'index-merge', adds, dropped } : null;
+    },
+    { job, folder },
+  );
+  if (entry) await moveAside(vault, dropped);
+}
+
+/** Dropped segments would be swept: a damaged one may still help somebody. */
+async function moveAside({ store }: Vault, segments: readonly string[]): Promise<void> {
+  await store.makeFolder('quarantine');
+  for (const name of segments) {
+    await store.rename(segmentPath(name), `quarantine/index-${name}`).catch((error: unknown) => {
+      if (!isError(error, 'NOT_FOUND')) throw error;
+    });
+  }
+  for (const folder of ['quarantine', 'index']) await store.syncFolder(folder);
+}
+
+function recordPacks(table: LocationTable, packs: readonly CapturedPack[]): void {
+  for (const { name, size, entries } of packs) {
+    table.transaction(() => {
+      const pack = table.addPack({ name, size, frames: entries.length });
+      table.addBlocks(entries.map((entry, ordinal) => ({ ...entry, pack, ordinal })));
+    });
+  }
+}
+
+async function packsOf({ store, keys }: Vault, segment: string): Promise<string[]> {
+  try {
+    await using file = await openSegment(store, keys, segmentPath(segment));
+    return file.packs.map(({ name }) => name);
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG')) return [];
+    throw error;
+  }
+}
+
+async function listedPacks({ store }: Vault): Promise<string[]> {
+  const names: string[] = [];
+  for (let n = 0; n < 256; n++) {
+    const folder = toHex(Uint8Array.of(n));
+    names.push(
+      ...(await store.list(`packs/${folder}`)).filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(folder)),
+    );
+  }
+  return names;
+}

@@ -1,0 +1,69 @@
+import { isError } from '../base/errors.ts';
+import { equalBytes, toHex } from '../base/hex.ts';
+import type { Vault } from '../vault/vault.ts';
+import { entryHash, isAuthenticEntry, logEntryPath } from '../vault/vault.ts';
+
+/** The newest entry, which nobody can read: its number, and the hash of what lies there, hex. */
+export interface BadEntry {
+  sequence: number;
+  hash: string;
+}
+
+/**
+ * The newest entry of the log, if it is there and not authentic, both times that it is read (L6). What lies further back, is
+ * missing or cannot be read is not for repair: what followed it would be lost with it.
+ */
+export async function findBadEntry(vault: Vault): Promise<BadEntry | undefined> {
+  const { store, state, damage } = vault;
+  const sequence = state.sequence + 1;
+  const path = logEntryPath(sequence);
+  if (!damage || damage.details.path !== path) return undefined;
+  if ((await numbers(vault, 'log')).some((n) => n > sequence)) return undefined;
+  try {
+    const [one, other] = [await store.get(path), await store.get(path)];
+    if (!equalBytes(one, other) || isAuthenticEntry(vault.keys, one, sequence)) return undefined;
+    return { sequence, hash: toHex(entryHash(one)) };
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND', 'IO', 'NO_PERMISSION')) return undefined;
+    throw error;
+  }
+}
+
+/** Moves it away, with the checkpoints that rest on it, and tells all others in its place. */
+export async function setAside(vault: Vault, { sequence, hash }: BadEntry): Promise<void> {
+  const { store } = vault;
+  await store.makeFolder('quarantine');
+  for (const n of (await numbers(vault, 'ckpt')).filter((n) => n >= sequence))
+    await store.rename(numbered('ckpt', n), `quarantine/ckpt-${digits(n)}`);
+  await store.rename(logEntryPath(sequence), `quarantine/log-${digits(sequence)}`);
+  for (const folder of ['quarantine', 'ckpt', 'log']) await store.syncFolder(folder);
+  await vault.refresh();
+  await vault.commit(() => ({ type: 'set-aside', sequence, hash }));
+}
+
+/** Entries that an interrupted repair moved away and did not tell of. An authentic one was not moved by repair. */
+export async function untoldEntries({ store, state, keys }: Vault): Promise<BadEntry[]> {
+  const found: BadEntry[] = [];
+  for (const name of await store.list('quarantine')) {
+    const sequence = Number(/^log-(\d{20})$/.exec(name)?.[1]);
+    if (!sequence) continue;
+    const stored = await store.get(`quarantine/${name}`);
+    const hash = toHex(entryHash(stored));
+    if (isAuthenticEntry(keys, stored, sequence)) continue;
+    if (!state.setAside.some((entry) => entry.sequence === sequence && entry.hash === hash))
+      found.push({ sequence, hash });
+  }
+  return found;
+}
+
+async function numbers({ store }: Vault, folder: string): Promise<number[]> {
+  return (await store.list(folder)).filter((name) => /^\d{20}$/.test(name)).map(Number);
+}
+
+function numbered(folder: string, n: number): string {
+  return `${folder}/${digits(n)}`;
+}
+
+function digits(n: number): string {
+  return String(n).padStart(20, '0');
+}

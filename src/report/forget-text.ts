@@ -1,0 +1,71 @@
+import type { ForgetResult, ForgottenPoint, KeptPoint, UnforgetResult } from '../jobs/forget-types.ts';
+import { gcText } from './gc-text.ts';
+import { type Look, paint } from './look.ts';
+import { momentText } from './moment.ts';
+import { countText } from './quantity.ts';
+import { remarkLines } from './remarks.ts';
+import { shortPoints } from './short-name.ts';
+import { tableLines } from './table.ts';
+
+type Row = Pick<ForgottenPoint, 'item' | 'point' | 'time'>;
+
+/** Of a dry run the whole plan; else what was forgotten, and how to bring it back. */
+export function forgetText(result: ForgetResult, look: Look): string {
+  const table = result.dryRun ? planLines(result) : pointLines(result.forgotten);
+  // The warnings of the gc are among those of the whole.
+  const freed = result.gc === null ? [] : [gcText({ ...result.gc, warnings: [] }, look)];
+  const remarks = remarkLines(look, result.warnings, result.notices);
+  return [...table, ...remarks, ...sumLines(result, look), ...freed].join('\n');
+}
+
+export function unforgetText({ unforgotten, warnings, notices }: UnforgetResult, look: Look): string {
+  const sum =
+    unforgotten.length > 0 ? `${countText(unforgotten.length, 'point')} brought back` : 'nothing to bring back';
+  return [...pointLines(unforgotten), ...remarkLines(look, warnings, notices), sum].join('\n');
+}
+
+/** Kept and forgotten points among each other, by item and time as the plan has them. */
+function planLines({ forgotten, kept }: ForgetResult): string[] {
+  const why = kept.length > 0 ? 'no rule keeps it' : 'named';
+  const rows = [
+    ...forgotten.map((point) => ({ point, cells: ['forget', why] })),
+    ...kept.map((point) => ({ point, cells: ['keep', (point as KeptPoint).reasons.join(', ')] })),
+  ];
+  const order = rows.sort((a, b) => compare(a.point.item, b.point.item) || compare(a.point.time, b.point.time));
+  if (order.length === 0) return [];
+  const short = shortPoints(order.map(({ point }) => point.point));
+  const cells = order.map(({ point, cells }) => [...identityCells(point, short), ...cells]);
+  return tableLines(cells, { head: ['item', 'point', 'time', 'plan', 'reasons'] });
+}
+
+function pointLines(points: readonly Row[]): string[] {
+  if (points.length === 0) return [];
+  const short = shortPoints(points.map(({ point }) => point));
+  return tableLines(
+    points.map((point) => identityCells(point, short)),
+    { head: ['item', 'point', 'time'] },
+  );
+}
+
+function identityCells({ item, point, time }: Row, short: (id: string) => string): string[] {
+  return [item, short(point), momentText(time)];
+}
+
+function sumLines({ dryRun, forgotten, kept }: ForgetResult, look: Look): string[] {
+  const [first] = forgotten;
+  const others = kept.length > 0 ? `, ${kept.length} kept` : '';
+  if (!first) return [`nothing to forget${others}`];
+  const count = countText(forgotten.length, 'point');
+  if (dryRun) return [`dry run: ${count} would be forgotten${others}`];
+  const one = forgotten.length === 1;
+  const back = one ? `vhdvault unforget ${first.item}@${first.point}` : 'vhdvault unforget ITEM@ID...';
+  const until = first.expires === null ? '' : ` until ${momentText(first.expires)}`;
+  return [
+    paint(look, 'bold', `${count} forgotten${others}`),
+    `\`${back}\` brings ${one ? 'it' : 'them'} back${until}; after that, \`vhdvault gc\` frees what only ${one ? 'it holds' : 'they hold'}`,
+  ];
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

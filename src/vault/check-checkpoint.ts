@@ -1,0 +1,43 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isError } from '../base/errors.ts';
+import { equalBytes } from '../base/hex.ts';
+import type { LogCheck } from './check-log.ts';
+import { checkpointPath, decodeCheckpoint } from './log/checkpoint.ts';
+import type { VaultState } from './log/state.ts';
+import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import type { Vault } from './vault.ts';
+
+/** A checkpoint as it was found: the state that it tells of, or why it is of no use. */
+export interface FoundCheckpoint {
+  sequence: number;
+  path: string;
+  state: VaultState | undefined;
+  trouble: Trouble | undefined;
+}
+
+/** undefined where it is gone: newer ones take its place. */
+export async function readCheckpoint({ store, keys }: Vault, sequence: number): Promise<FoundCheckpoint | undefined> {
+  const path = checkpointPath(sequence);
+  try {
+    if (!(await store.size(path))) return { sequence, path, state: undefined, trouble: wrongBytes('is empty') };
+    const state = decodeCheckpoint(keys, await store.get(path), sequence);
+    return { sequence, path, state, trouble: undefined };
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND')) return undefined;
+    return { sequence, path, state: undefined, trouble: troubleOf(error, path) };
+  }
+}
+
+/** Whether an authentic checkpoint tells of the entry that is there; undefined where it does, or where that entry is in question itself. */
+export function fitsLog({ sequence, state }: FoundCheckpoint, log: LogCheck): string | undefined {
+  if (!state) return undefined;
+  if (sequence > log.last) return `tells of entry ${sequence}, while the log ends at ${log.last}: it was cut`;
+  const hash = log.hashes.get(sequence);
+  if (!hash || equalBytes(hash, state.head)) return undefined;
+  return `tells of another entry ${sequence} than the one that is there: the log was replaced`;
+}
+
+/** What a checkpoint tells and what the log comes to, but for the hashes on the way there. */
+export function tellsTheSame(one: VaultState, other: VaultState): boolean {
+  return isDeepStrictEqual({ ...one, hashes: null }, { ...other, hashes: null });
+}

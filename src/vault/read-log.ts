@@ -1,0 +1,48 @@
+import { throwIfAborted } from '../base/abort.ts';
+import { isError } from '../base/errors.ts';
+import { logPath, MAX_ENTRY } from './log/entry.ts';
+import type { Store } from './open-store.ts';
+import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+
+/** An entry as it is stored, or why it is not to be had; `until`: so are all up to this one. */
+export type StoredEntry =
+  | { sequence: number; stored: Uint8Array; trouble?: undefined }
+  | { sequence: number; until: number; trouble: Trouble };
+
+/** All entries from the first one on, also those behind a gap. Nothing in them is checked. */
+export async function* readLog(store: Store, signal?: AbortSignal): AsyncGenerator<StoredEntry> {
+  for (let sequence = 1; ; sequence++) {
+    throwIfAborted(signal);
+    let entry = await readEntry(store, sequence);
+    if (!entry) {
+      const next = await firstListed(store, sequence);
+      if (next === undefined) return;
+      // Another run may have added it in this moment.
+      if (next === sequence) entry = await readEntry(store, sequence);
+      const until = Math.max(sequence, next - 1);
+      entry ??= { sequence, until, trouble: wrongBytes(`is missing while entry ${next} is there`) };
+    }
+    yield entry;
+    if (entry.trouble) sequence = entry.until;
+  }
+}
+
+/** The size is looked at first: what lies there may be of any size, and no file at all. */
+export async function readEntry(store: Store, sequence: number): Promise<StoredEntry | undefined> {
+  const path = logPath(sequence);
+  try {
+    const size = await store.size(path);
+    if (size === undefined) return undefined;
+    if (size > 0 && size <= MAX_ENTRY) return { sequence, stored: await store.get(path) };
+    return { sequence, until: sequence, trouble: wrongBytes(`is ${size} bytes long`) };
+  } catch (error) {
+    if (isError(error, 'NOT_FOUND')) return undefined;
+    return { sequence, until: sequence, trouble: troubleOf(error, path) };
+  }
+}
+
+/** The lowest number from `least` on in the listing, which only proposes. */
+async function firstListed(store: Store, least: number): Promise<number | undefined> {
+  const numbers = (await store.list('log')).filter((name) => /^\d{20}$/.test(name)).map(Number);
+  return numbers.find((n) => n >= least && Number.isSafeInteger(n));
+}

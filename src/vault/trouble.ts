@@ -1,0 +1,34 @@
+import { isError } from '../base/errors.ts';
+
+/** What is wrong with an object of the vault. Plain data: workers send it. */
+export interface Trouble {
+  /** A fact, without the path. */
+  what: string;
+  /** What to do where a device or a permission is in the way: that proves nothing of the bytes. null: the bytes are wrong. */
+  unread: string | null;
+}
+
+/** This machine lacks something, and the vault nothing. */
+const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
+const LOOK_AT_DEVICE = 'look at the device and the system log (dmesg), then run the command again';
+
+export function wrongBytes(what: string): Trouble {
+  return { what, unread: null };
+}
+
+/** What kept an object from being read, if it is of this object; any other error is thrown again. */
+export function troubleOf(error: unknown, path: string): Trouble {
+  if (isError(error, 'NOT_FOUND')) return wrongBytes('is missing');
+  // In a vault that this version opens, one object of another format is a damaged header.
+  if (isError(error, 'VAULT_NEWER')) return wrongBytes('has a header of another format than its vault');
+  if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) return wrongBytes(error.message.replace(`${path} `, ''));
+  if (!isError(error, 'IO', 'NO_PERMISSION') || LACKS.includes(String(error.details.system))) throw error;
+  return { what: `cannot be read: ${error.message}`, unread: error.hint ?? LOOK_AT_DEVICE };
+}
+
+/** All of one object in one sentence; it is unread only where no bytes were found wrong. */
+export function joinTroubles(troubles: readonly Trouble[]): Trouble {
+  const wrong = troubles.filter(({ unread }) => unread === null);
+  const unread = wrong.length > 0 ? null : (troubles[0]?.unread ?? null);
+  return { what: troubles.map(({ what }) => what).join('; '), unread };
+}

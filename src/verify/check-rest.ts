@@ -1,0 +1,47 @@
+import { openSegment, segmentPath } from '../vault/block-index.ts';
+import { checkReserve } from '../vault/reserve.ts';
+import { troubleOf } from '../vault/trouble.ts';
+import type { Vault } from '../vault/vault.ts';
+import type { Content } from './check-content.ts';
+import type { Findings } from './findings.ts';
+import { tellStrays } from './strays.ts';
+import { survey } from './survey.ts';
+import { tellFolders, tellReserve } from './tell.ts';
+
+/** Checks all files of a vault that no point needs: what they are, or whose they are. Returns the folders that are missing. */
+export async function checkRest(
+  vault: Vault,
+  content: Content,
+  findings: Findings,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const found = await survey(vault.store, signal);
+  await vault.refresh();
+  tellFolders(found, findings);
+  const { state } = vault;
+  const packs = new Set([...content.indexed, ...content.known.condemned, ...state.condemned.keys()]);
+  const segments = new Set([...state.segments.map(({ segment }) => segment), ...state.dropped.keys()]);
+  for (const pack of await packsAddedSince(vault, content)) packs.add(pack);
+  const isWhole = !vault.damage && content.badSegments.length === 0;
+  await tellStrays(vault, found, { packs, segments, isWhole }, findings);
+  const ofReserve = await checkReserve(vault.store, vault.config.reserve, { signal });
+  if (ofReserve) tellReserve(ofReserve, findings);
+  return found.missingFolders;
+}
+
+/** Of segments that were added while verify was at work. */
+async function packsAddedSince({ store, keys, state }: Vault, { known }: Content): Promise<string[]> {
+  const before = new Set(known.segments.map(({ segment }) => segment));
+  const packs: string[] = [];
+  for (const { segment: name } of state.segments.filter(({ segment }) => !before.has(segment))) {
+    const path = segmentPath(name);
+    try {
+      await using segment = await openSegment(store, keys, path);
+      packs.push(...segment.packs.map((pack) => pack.name));
+    } catch (error) {
+      // The next run checks it.
+      troubleOf(error, path);
+    }
+  }
+  return packs;
+}

@@ -1,0 +1,14 @@
+import type { Trouble } from '../vault/trouble.ts';
+
+/* What to do, for findings that several checks tell. */
+
+export const REPAIR =
+  '`vhdvault repair`, then a backup of the items stores again what their disks still hold; until then the points named are hit, others restore';
+export const LOG_CURE =
+  'nothing can be written until it is mended, by `vhdvault repair` or with the file from another copy of the vault; points before it restore';
+export const RESERVE_CURE = '`vhdvault gc` makes it anew';
+
+/** Of a finding: what cannot be read now is no proof of wrong bytes. */
+export function codeOf({ unread }: Trouble, code: string): string {
+  return unread === null ? code : 'IO';
+}

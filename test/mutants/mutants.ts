@@ -1,0 +1,167 @@
+/** One breakage of a production file, and the test file that must turn red for it. */
+export interface Mutant {
+  name: string;
+  file: string;
+  /** Text that is there once, and what takes its place. */
+  from: string;
+  to: string;
+  /** Of the test folder. */
+  red: string;
+}
+
+/** What careless hands might break, each a way in which a backup tool has lost data. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'the log entry is not synced before it gets its name',
+    file: 'src/vault/log/log.ts',
+    from: `        await file.write([bytes]);
+        await file.sync();
+      }
+      const outcome`,
+    to: `        await file.write([bytes]);
+      }
+      const outcome`,
+    red: 'simulator/simulator.test.ts',
+  },
+  {
+    name: 'the name of the log entry is not made durable',
+    file: 'src/vault/log/log.ts',
+    from: `    try {
+      await store.syncFolder('log');
+    } catch (cause)`,
+    to: `    try {
+    } catch (cause)`,
+    red: 'simulator/simulator.test.ts',
+  },
+  {
+    name: 'a pack is not synced before it gets its name',
+    file: 'src/vault/pack/pack-writer.ts',
+    from: '    await file?.sync();\n',
+    to: '',
+    red: 'simulator/simulator.test.ts',
+  },
+  {
+    name: 'the names of packs and segments are not made durable before the commit (index after commit)',
+    file: 'src/cache/write-segments.ts',
+    from: `  for (const touched of [...folders, 'index']) await store.syncFolder(touched);`,
+    to: `  for (const _touched of [...folders, 'index']) continue;`,
+    red: 'simulator/simulator.test.ts',
+  },
+  {
+    name: 'rule J4 without a look at what was taken away meanwhile',
+    file: 'src/jobs/make-point.ts',
+    from: '  return lastCondemn > basis || lastQuarantine > basis ||',
+    to: '  return (lastCondemn > basis && false) || (lastQuarantine > basis && false) ||',
+    red: 'jobs/beaten.test.ts',
+  },
+  {
+    name: 'rule J4 without its own packs',
+    file: 'src/vault/vault.ts',
+    from: `      if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.get(job) === 'closed') throw jobClosed(job);
+      const manifest`,
+    to: '      const manifest',
+    red: 'jobs/backup-job.test.ts',
+  },
+  {
+    name: 'rule J4 believes the base, whatever was quarantined since',
+    file: 'src/jobs/make-point.ts',
+    from: '  return base !== undefined && vault.state.lastQuarantine > base.sequence;',
+    to: '  return base !== undefined && vault.state.lastQuarantine < 0;',
+    red: 'jobs/beaten.test.ts',
+  },
+  {
+    name: 'what a closed job adds is not void',
+    file: 'src/vault/log/replay.ts',
+    from: `  if (adds.length > 0 ? status !== 'open' : status === 'closed') return false;`,
+    to: `  if (adds.length < 0 && status === 'closed') return false;`,
+    red: 'vault/replay.test.ts',
+  },
+  {
+    name: 'a merge of segments that somebody dropped is not void',
+    file: 'src/vault/log/replay.ts',
+    from: ' || !dropped.every((segment) => live.has(segment))) return;',
+    to: ' || !dropped.some((segment) => live.has(segment))) return;',
+    red: 'vault/replay.test.ts',
+  },
+  {
+    name: 'the local index keeps packs that are condemned',
+    file: 'src/cache/index-cache.ts',
+    from: '    table.removePacks(table.packs().filter(({ name }) => unusable.has(name)));\n',
+    to: '',
+    red: 'jobs/beaten.test.ts',
+  },
+  {
+    name: 'the local index does not notice that it missed a sweep',
+    file: 'src/cache/index-cache.ts',
+    from: `from < floor) return 'packs were swept since';`,
+    to: `from < floor - 1e9) return 'packs were swept since';`,
+    red: 'jobs/beaten.test.ts',
+  },
+  {
+    name: 'a checkpoint is believed without a look at its entry',
+    file: 'src/vault/log/log.ts',
+    from: '        if (stored && equalBytes(hashOf(stored), state.head)) {',
+    to: '        if (state.head) {',
+    red: 'vault/checkpoint.test.ts',
+  },
+  {
+    name: 'a salt is used twice',
+    file: 'src/vault/crypto/keys.ts',
+    from: '  const salt = random.bytes(32);\n',
+    to: '  const salt = random.bytes(32).fill(7);\n',
+    red: 'vault/crypto.test.ts',
+  },
+  {
+    name: 'a tag is not checked',
+    file: 'src/vault/crypto/sealer.ts',
+    from: `      } catch {
+        return undefined;
+      }`,
+    to: `      } catch {
+        return bytes;
+      }`,
+    red: 'vault/structures.test.ts',
+  },
+  {
+    name: 'the id of a block is not recomputed when it is read',
+    file: 'src/vault/block-reader.ts',
+    from: '      if (!equalBytes(found, id))',
+    to: '      if (equalBytes(found, new Uint8Array(1)))',
+    red: 'vault/block-reader.test.ts',
+  },
+  {
+    name: 'a compressed block is not compared with the source',
+    file: 'src/vault/pack/pack-writer.ts',
+    from: `    if (this.#options.readBack === 'block' && codec !== 'none') checkReadBack(codec, payload, raw);\n`,
+    to: '',
+    red: 'vault/pack.test.ts',
+  },
+  {
+    name: 'a key slot that the log does not list opens the vault',
+    file: 'src/vault/vault.ts',
+    from: 'if (slot && !log.damage && ',
+    to: 'if (slot && log.damage && ',
+    red: 'vault/slots.test.ts',
+  },
+  {
+    name: 'a pinned point can be forgotten',
+    file: 'src/vault/log/replay.ts',
+    from: ' || isPinned(point, now) || ',
+    to: ' || ',
+    red: 'vault/replay.test.ts',
+  },
+  {
+    name: 'a doubted clock moves the time of the log',
+    file: 'src/vault/log/replay.ts',
+    from: '  if (!entry.clockDoubted) {',
+    to: '  {',
+    red: 'vault/replay.test.ts',
+  },
+  {
+    name: 'repair quarantines what could not be read',
+    file: 'src/repair/confirm-packs.ts',
+    from: '    const trouble = troubles.find(({ unread }) => unread === null);',
+    to: '    const trouble = troubles[0];',
+    red: 'repair/repair.test.ts',
+  },
+];

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { isError } from '../../src/base/errors.ts';
+import { checkZone, zoneOf } from '../../src/policy/zone.ts';
+
+function refusal(name: string): { message: string; hint: string | undefined } {
+  try {
+    checkZone(name);
+  } catch (error) {
+    if (isError(error, 'USAGE')) return { message: error.message, hint: error.hint };
+  }
+  throw new Error(`${name} was not refused with USAGE`);
+}
+
+describe('checkZone', () => {
+  it('takes IANA names, and spells them as they are spelt', () => {
+    expect(['Europe/Berlin', 'america/new_york', 'UTC'].map(checkZone)).toEqual([
+      'Europe/Berlin',
+      'America/New_York',
+      'UTC',
+    ]);
+  });
+
+  it.each(['', 'Europe/Atlantis', 'CEST', '../etc', 'Europe/Berlin\n'])('refuses %j, with examples', (name) => {
+    const { message, hint } = refusal(name);
+    expect(message).toBe(`unknown time zone: "${name}"`);
+    expect(hint).toContain('as Europe/Berlin, America/New_York or UTC');
+  });
+
+  it('guesses the zone of a city', () => {
+    expect(refusal('berlin').hint).toMatch(/^did you mean Europe\/Berlin\?/);
+    expect(refusal('New York').hint).toMatch(/^did you mean America\/New_York\?/);
+  });
+});
+
+describe('a zone', () => {
+  it('knows when its clocks show a time: the first time of two, and later where it is skipped', () => {
+    const berlin = zoneOf('Europe/Berlin');
+    const shown = (local: string): string => new Date(berlin.instantOf(Date.parse(`${local}Z`))).toISOString();
+    expect(shown('2026-07-01T12:00:00')).toBe('2026-07-01T10:00:00.000Z');
+    expect(shown('2026-10-25T01:59:59.999')).toBe('2026-10-24T23:59:59.999Z');
+    expect(shown('2026-10-25T02:30:00')).toBe('2026-10-25T00:30:00.000Z');
+    expect(shown('2026-10-25T03:00:00')).toBe('2026-10-25T02:00:00.000Z');
+    expect(shown('2026-03-29T02:30:00')).toBe('2026-03-29T01:30:00.000Z');
+  });
+});

@@ -1,0 +1,305 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { VhdvaultError } from '../../src/base/errors.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
+import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
+import { packPath } from '../../src/vault/block-writer.ts';
+import { logPath } from '../../src/vault/log/entry.ts';
+import type { Store } from '../../src/vault/open-store.ts';
+import { openMemoryStore, wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
+import { failReads, flipAt } from '../support/hurt-vault.ts';
+import { packsOf } from '../support/many-points.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
+
+const BLOCK = 16 * 1024;
+const folder = tempFolder({ inMemory: true });
+
+interface Scene {
+  bench: VaultBench;
+  /** What the disk of each point holds, by reference. */
+  points: Map<string, Uint8Array>;
+  disk: { name: string; address: { kind: 'file'; path: string; format: 'raw' } };
+}
+
+/** Two points of one item: the second changes one block of six. */
+async function newScene(): Promise<Scene> {
+  const path = folder.fresh('repair');
+  await mkdir(path, { recursive: true });
+  const bench = await openBench(path);
+  const first = noise(6 * BLOCK, 1);
+  const second = Uint8Array.from(first);
+  second.set(noise(BLOCK, 2), BLOCK);
+  const points = new Map<string, Uint8Array>();
+  for (const bytes of [first, second])
+    points.set(`a@${(await bench.backup('a', [await rawDisk(join(path, 'disk'), bytes)])).point}`, bytes);
+  return { bench, points, disk: (await rawDisk(join(path, 'disk'), second)) as Scene['disk'] };
+}
+
+async function repair(bench: VaultBench, dryRun = false): Promise<RepairVaultResult> {
+  await using session = await bench.open();
+  return await repairVault(session, { dryRun });
+}
+
+async function change(store: Store, path: string, to: (bytes: Uint8Array) => Uint8Array | undefined): Promise<void> {
+  const bytes = to(Uint8Array.from(await store.get(path)));
+  await store.remove(path);
+  if (!bytes) return;
+  await using file = await store.create(path);
+  await file.write([bytes]);
+}
+
+/** All files of the vault with their bytes. */
+async function filesOf(store: Store, at = '.'): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await store.list(at)) {
+    const path = at === '.' ? name : `${at}/${name}`;
+    const bytes = await store.get(path).catch(() => undefined);
+    if (bytes) found.push(`${path} ${Buffer.from(bytes).toString('base64')}`);
+    else found.push(...(await filesOf(store, path)));
+  }
+  return found;
+}
+
+async function expectWhole({ bench, points }: Scene): Promise<void> {
+  for (const [ref, bytes] of points) expect(Buffer.compare(await bench.restored(ref), bytes)).toBe(0);
+  expect(await bench.verify(true)).toMatchObject({ ok: true });
+}
+
+async function segmentsOf(bench: VaultBench): Promise<string[]> {
+  await using session = await bench.open();
+  return session.vault.state.segments.map(({ segment }) => segment);
+}
+
+const WHOLE_FRAME = 200;
+
+describe('a repair', () => {
+  it('of a whole vault changes not one byte', async () => {
+    const { bench } = await newScene();
+    const before = await filesOf(bench.store);
+    expect(await repair(bench)).toMatchObject({ ok: true, actions: [], warnings: [] });
+    expect(await filesOf(bench.store)).toEqual(before);
+  });
+
+  it('quarantines the frames that are damaged, and the next backup makes all points whole that can be', async () => {
+    const scene = await newScene();
+    const { bench, disk, points } = scene;
+    const { packs } = await packsOf(bench);
+    await change(bench.store, packPath(packs[0]!), flipAt(WHOLE_FRAME));
+    const result = await repair(bench);
+    expect(result).toMatchObject({ ok: true, actions: [{ action: 'quarantine', where: packPath(packs[0]!) }] });
+    expect(result.warnings.join()).toContain('back their items up');
+    expect(result.findings.map(({ code }) => code)).toContain('QUARANTINED');
+    expect(await repair(bench)).toMatchObject({ ok: true, actions: [] });
+    // The first block of both points is the same, and the disk still has it.
+    expect((await bench.backup('a', [disk])).healed).toBeGreaterThan(0);
+    expect(points.size).toBe(2);
+    await expectWhole(scene);
+  });
+
+  it.each([
+    ['is missing', () => undefined],
+    ['was cut', (bytes: Uint8Array) => bytes.subarray(0, 300)],
+    ['is empty', () => new Uint8Array(0)],
+    ['has another header', flipAt(60)],
+    ['has a damaged directory', (bytes: Uint8Array) => flipAt(bytes.length - 40)(bytes)],
+    ['has a damaged trailer', (bytes: Uint8Array) => flipAt(bytes.length - 1)(bytes)],
+  ] as const)('quarantines a pack that %s, so that nothing new refers to it', async (_, damage) => {
+    const scene = await newScene();
+    const { bench, disk } = scene;
+    const { packs } = await packsOf(bench);
+    for (const pack of packs) await change(bench.store, packPath(pack), damage);
+    const result = await repair(bench);
+    expect(result.actions.map(({ action }) => action)).toEqual(packs.map(() => 'quarantine'));
+    const { point } = await bench.backup('a', [disk]);
+    for (const pack of packs) await bench.store.remove(packPath(pack));
+    expect(Buffer.compare(await bench.restored(`a@${point}`), [...scene.points.values()][1]!)).toBe(0);
+  });
+
+  it('quarantines nothing for an I/O error, whatever is read', async () => {
+    const { bench } = await newScene();
+    const before = await filesOf(bench.store);
+    using _failing = failReads(bench.storeAddress, (path) =>
+      path.startsWith('packs/') || path.startsWith('index/') ? new VhdvaultError('IO', 'bad sector') : undefined,
+    );
+    const result = await repair(bench);
+    expect(result).toMatchObject({ ok: false, actions: [] });
+    expect(result.findings.map(({ code }) => code)).toContain('IO');
+    expect(await filesOf(bench.store)).toEqual(before);
+  });
+
+  it('quarantines nothing that is right when it is read once more', async () => {
+    const { bench } = await newScene();
+    const { packs } = await packsOf(bench);
+    const path = packPath(packs[0]!);
+    const { name } = bench.storeAddress as { name: string };
+    let reads = 0;
+    wrapMemoryStore(name, (store) => ({
+      ...store,
+      open: async (opened) => {
+        const file = await store.open(opened);
+        return {
+          ...file,
+          read: async (position, target) => {
+            await file.read(position, target);
+            if (opened === path && target.byteLength > 1000 && reads++ === 0) target[500]! ^= 1;
+          },
+          [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+        };
+      },
+    }));
+    const result = await repair(bench);
+    wrapMemoryStore(name, (store) => store);
+    expect(reads).toBeGreaterThan(1);
+    expect(result.actions).toEqual([]);
+  });
+
+  it.each([
+    ['is missing', () => undefined],
+    ['is empty', () => new Uint8Array(0)],
+    ['has a damaged page', flipAt(150)],
+    ['has a damaged tail', (bytes: Uint8Array) => flipAt(bytes.length - 40)(bytes)],
+    ['has another header', flipAt(60)],
+  ] as const)('rebuilds an index segment that %s from what the packs say of themselves', async (_, damage) => {
+    const scene = await newScene();
+    const { bench, disk } = scene;
+    const before = await segmentsOf(bench);
+    for (const segment of before) await change(bench.store, `index/${segment}`, damage);
+    const result = await repair(bench);
+    expect(result).toMatchObject({ ok: true, actions: before.map(() => ({ action: 'rebuild-index' })) });
+    expect(await segmentsOf(bench)).toHaveLength(1);
+    await expectWhole(scene);
+    // All packs are sure to be those that the log tells of, so new points refer to them.
+    expect((await bench.backup('a', [disk])).bytes.stored).toBe(0);
+  });
+
+  it('lets packs serve reads only, where the log does not tell that they belong to it', async () => {
+    const scene = await newScene();
+    const { bench, disk } = scene;
+    const { packs } = await packsOf(bench);
+    const [first] = await segmentsOf(bench);
+    await change(bench.store, `index/${first}`, () => undefined);
+    // One pack less than the log tells: perhaps another one is too many.
+    await bench.store.remove(packPath(packs[0]!));
+    await repair(bench);
+    await using session = await bench.open();
+    expect([...session.vault.state.quarantined.keys()]).toContain(packs[1]);
+    const { point } = await bench.backup('a', [disk]);
+    for (const pack of packs.slice(0, 2)) await bench.store.remove(packPath(pack));
+    expect(Buffer.compare(await bench.restored(`a@${point}`), [...scene.points.values()][1]!)).toBe(0);
+  });
+
+  it('in a dry run tells what it would do, and writes nothing', async () => {
+    const { bench } = await newScene();
+    const { packs } = await packsOf(bench);
+    await change(bench.store, packPath(packs[0]!), flipAt(WHOLE_FRAME));
+    const [first] = await segmentsOf(bench);
+    await change(bench.store, `index/${first}`, flipAt(150));
+    const before = await filesOf(bench.store);
+    const planned = await repair(bench, true);
+    expect(planned).toMatchObject({ ok: false, dryRun: true });
+    expect(planned.actions.map(({ action }) => action)).toContain('rebuild-index');
+    expect(await filesOf(bench.store)).toEqual(before);
+  });
+
+  it('that dies at any operation is finished by the next one', async () => {
+    const written = await diesAt(0);
+    const every = process.env.VHDVAULT_LONG === '1' ? 1 : Math.ceil(written / 10);
+    for (let k = 1; k <= written; k += every) await diesAt(k);
+  }, 600_000);
+});
+
+/** A repair that dies at its k-th operation that writes; gives how many of these there are. */
+async function diesAt(k: number): Promise<number> {
+  const scene = await newScene();
+  const { bench, disk } = scene;
+  const { packs } = await packsOf(bench);
+  await change(bench.store, packPath(packs[0]!), flipAt(WHOLE_FRAME));
+  const [first] = await segmentsOf(bench);
+  await change(bench.store, `index/${first}`, flipAt(150));
+  const { name } = bench.storeAddress as { name: string };
+  let writes = 0;
+  const dying =
+    <Args extends unknown[], T>(work: (...args: Args) => Promise<T>) =>
+    async (...args: Args): Promise<T> => {
+      if (++writes >= k && k > 0) throw new VhdvaultError('IO', 'dead');
+      return await work(...args);
+    };
+  wrapMemoryStore(name, (store) => ({
+    ...store,
+    ...{ create: dying(store.create), link: dying(store.link), rename: dying(store.rename) },
+    ...{ remove: dying(store.remove), removeFolder: dying(store.removeFolder), syncFolder: dying(store.syncFolder) },
+  }));
+  await repair(bench).catch(() => undefined);
+  wrapMemoryStore(name, (store) => store);
+  expect(await repair(bench)).toMatchObject({ ok: true });
+  await bench.backup('a', [disk]);
+  await expectWhole(scene);
+  return writes;
+}
+
+describe('a newest entry that nobody can read', () => {
+  async function damageLast(bench: VaultBench, to: (bytes: Uint8Array) => Uint8Array | undefined): Promise<number> {
+    const last = (await bench.store.list('log')).length;
+    await change(bench.store, logPath(last), to);
+    return last;
+  }
+
+  it.each([
+    ['torn', (bytes: Uint8Array) => bytes.subarray(0, 170)],
+    ['empty', () => new Uint8Array(0)],
+    ['flipped', flipAt(180)],
+    ['zeroed', (bytes: Uint8Array) => new Uint8Array(bytes.length)],
+  ] as const)(
+    '(%s) is moved aside, all else stays as it was, and the vault can be written again',
+    async (_, damage) => {
+      const { bench, disk, points } = await newScene();
+      const [first, second] = points;
+      const other = { state: join(bench.folder, 'state-of-another-user') };
+    await (await bench.open(other))[Symbol.asyncDispose]();
+    const last = await damageLast(bench, damage);
+      await expect(bench.backup('a', [disk])).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+      const result = await repair(bench);
+      expect(result.actions[0]).toMatchObject({ action: 'set-aside', where: logPath(last) });
+      expect(await bench.store.list('quarantine')).toContain(`log-${String(last).padStart(20, '0')}`);
+      // Who repaired goes on; another user, who had seen it whole, is told that the history changed.
+      const { point } = await bench.backup('a', [disk]);
+      await expect(bench.open(other)).rejects.toMatchObject({ code: 'VAULT_ROLLED_BACK' });
+      expect(Buffer.compare(await bench.restored(first![0]), first![1])).toBe(0);
+      expect(Buffer.compare(await bench.restored(`a@${point}`), second![1])).toBe(0);
+      expect(await bench.verify(true)).toMatchObject({ ok: true });
+    },
+  );
+
+  it('is accepted by a client that saw those very bytes', async () => {
+    const { bench } = await newScene();
+    const last = await damageLast(bench, flipAt(180));
+    await repair(bench).catch(() => undefined);
+    await using session = await bench.open({ acceptRollback: true });
+    expect(session.vault.state.setAside).toEqual([{ sequence: last, hash: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
+  });
+
+  it('is left alone where others follow it, where it is missing, and where it cannot be read', async () => {
+    const { bench } = await newScene();
+    const last = (await bench.store.list('log')).length;
+    const middle = await bench.store.get(logPath(last - 1));
+    await change(bench.store, logPath(last - 1), flipAt(180));
+    expect((await repair(bench)).actions).toEqual([]);
+    await change(bench.store, logPath(last - 1), () => undefined as never).catch(() => undefined);
+    expect((await repair(bench)).actions).toEqual([]);
+    await using file = await bench.store.create(logPath(last - 1));
+    await file.write([middle]);
+    expect(openMemoryStore((bench.storeAddress as { name: string }).name)).toBeDefined();
+    expect(await bench.verify()).toMatchObject({ ok: true });
+  });
+
+  it('that is authentic is never moved, nor told of when somebody else moved it', async () => {
+    const { bench } = await newScene();
+    const last = (await bench.store.list('log')).length;
+    await bench.store.rename(logPath(last), `quarantine/log-${String(last).padStart(20, '0')}`);
+    await using session = await bench.open({ acceptRollback: true });
+    await repairVault(session);
+    expect(session.vault.state.setAside).toEqual([]);
+  });
+});

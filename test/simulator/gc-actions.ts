@@ -1,0 +1,90 @@
+import { gc } from '../../src/jobs/gc-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
+import { type CatalogPoint, everyPoint } from '../../src/point/catalog.ts';
+import { openSegment, segmentPath } from '../../src/vault/block-index.ts';
+import { BLOCK, type Content } from './disks.ts';
+import type { SimProcess } from './process.ts';
+import { Violation } from './scheduler.ts';
+import { openSession, type World } from './world.ts';
+
+const HOUR = 3_600_000;
+
+export async function collectGarbage(world: World, process: SimProcess): Promise<void> {
+  const { draw } = world;
+  const softDelete = draw.one([0, 0, HOUR, undefined]);
+  const grace = draw.one([0, HOUR, undefined]);
+  if (grace === 0) process.isHasty = true;
+  await using session = await openSession(world, process);
+  await gc(session, {
+    ...(softDelete !== undefined && { softDelete }),
+    ...(grace !== undefined && { grace }),
+    ...(draw.percent(20) && { idsPerPass: 20 }),
+    acceptClock: draw.percent(70),
+    signal: process.cancelled.signal,
+  });
+}
+
+/** Nobody runs beside it: what no point needs goes, all of it. */
+export async function collectAll(world: World, process: SimProcess): Promise<void> {
+  await using session = await openSession(world, process);
+  await gc(session, { softDelete: 0, grace: 0, acceptClock: true });
+}
+
+/** In a healthy vault a repair does nothing. */
+export async function repairAll(world: World, process: SimProcess): Promise<void> {
+  await using session = await openSession(world, process);
+  const { actions } = await repairVault(session, { signal: process.cancelled.signal });
+  if (actions.length === 0 || process.troubles.size > 0 || process.state !== 'running') return;
+  throw new Violation(`repair in a healthy vault: ${actions.map(({ where, what }) => `${where} ${what}`).join('; ')}`);
+}
+
+/** What a vault has besides its packs: a few files, each small. */
+const SLACK = 64 * 1024;
+
+/** After a gc that spares nothing, the vault has what its points need, and little else. */
+export async function checkGarbage(world: World, process: SimProcess): Promise<void> {
+  const { files } = world;
+  await using session = await openSession(world, process);
+  const { vault } = session;
+  const listed = new Map<string, number>();
+  for (const { segment } of vault.state.segments) {
+    await using open = await openSegment(vault.store, vault.keys, segmentPath(segment));
+    for (const { name, size } of open.packs) listed.set(name, size);
+  }
+  const packs = files.list('packs').flatMap((folder) => files.list(`packs/${folder}`));
+  const orphans = packs.filter((name) => !listed.has(name));
+  if (orphans.length > 0) throw new Violation(`gc left packs that no segment lists: ${orphans.join(', ')}`);
+  const segments = files.list('index').filter((name) => !vault.state.segments.some(({ segment }) => segment === name));
+  if (segments.length > 0) throw new Violation(`gc left segments that no entry adds: ${segments.join(', ')}`);
+  const stored = packs.reduce((sum, name) => sum + (listed.get(name) ?? 0), 0);
+  const needed = neededBytes(world, everyPoint(vault));
+  if (stored > 2 * needed + SLACK) throw new Violation(`gc left ${stored} bytes of packs, and points need ${needed}`);
+}
+
+/** Every block once, as if nothing were compressed. */
+function neededBytes(world: World, points: readonly CatalogPoint[]): number {
+  const blocks = new Map<string, number>();
+  let pages = 0;
+  for (const { id, manifest } of points) {
+    for (const { name, pages: count } of manifest.disks) {
+      pages += count;
+      for (const content of heldBy(world, `${manifest.item}@${id}`, name)) addBlocks(blocks, content);
+    }
+  }
+  // With a tag, and its entries in the pack's directory.
+  return [...blocks.values()].reduce((sum, bytes) => sum + bytes + 128, 0) + pages * (8192 + 128);
+}
+
+function heldBy({ saved, items }: World, ref: string, name: string): readonly Content[] {
+  const known = saved.find((point) => point.ref === ref)?.disks.find((disk) => disk.name === name)?.held;
+  return (
+    known ??
+    items.find((item) => ref.startsWith(`${item.name}@`))?.disks.find((disk) => disk.name === name)?.versions ??
+    []
+  );
+}
+
+function addBlocks(blocks: Map<string, number>, { size, blocks: codes }: Content): void {
+  for (const [n, code] of codes.entries())
+    if (code !== 0) blocks.set(`${code} ${Math.min(BLOCK, size - n * BLOCK)}`, BLOCK);
+}

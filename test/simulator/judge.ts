@@ -1,0 +1,70 @@
+import { type ErrorCode, isError } from '../../src/base/errors.ts';
+import { KEY_RUN } from './key-actions.ts';
+import { overlap, type SimProcess, type Trouble } from './process.ts';
+import { Violation } from './scheduler.ts';
+import { count, type World } from './world.ts';
+
+/** How a run may fail when this happened to it. */
+const EXCUSES: Readonly<Record<Trouble, readonly ErrorCode[]>> = {
+  fault: ['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN'],
+  full: ['NO_SPACE'],
+  source: ['SOURCE_CHANGED'],
+  cache: ['IO'],
+  cancelled: ['CANCELLED'],
+  slept: [],
+};
+
+/** What a run may say at any time, since nobody knows what the others left of what it asks for. */
+const REFUSALS: Readonly<Record<string, readonly ErrorCode[]>> = {
+  forget: ['LATEST_POINT', 'NO_SUCH_ITEM', 'NO_SUCH_POINT', 'POINT_PINNED', 'POINT_PROTECTED'],
+  'forget by rules': ['NO_SUCH_ITEM'],
+  unforget: ['NO_SUCH_ITEM', 'NO_SUCH_POINT'],
+  pin: ['NO_SUCH_ITEM', 'NO_SUCH_POINT'],
+  unpin: ['NO_SUCH_ITEM', 'NO_SUCH_POINT'],
+  protect: ['MIN_RETENTION'],
+};
+
+/** Of those who decide by the age of points. */
+const ASK_THE_CLOCK: readonly string[] = ['forget', 'forget by rules', 'protect', 'gc'];
+
+/** Beside another run of the same item. */
+const CONTENTION: readonly ErrorCode[] = ['ITEM_LOCKED', 'JOB_CLOSED'];
+
+/** A run that was stopped so long that another one took its place, and its staging location, says so in these words. */
+const TAKEN_OVER: readonly ErrorCode[] = ['NOT_FOUND', 'VAULT_DAMAGED', 'IO'];
+
+/** A run ended so. @throws Violation when it had no reason to fail like this */
+export function judge(world: World, process: SimProcess, error: unknown): void {
+  if (process.state === 'dead') return;
+  if (error instanceof Violation) throw new Violation(`${process.pid} ${process.name}: ${error.message}`);
+  count(world, `${process.name} ${error === undefined ? 'succeeded' : isError(error) ? error.code : 'UNTYPED'}`);
+  const left = [...process.databases].filter(({ isOpen }) => isOpen).length + process.openFiles.size;
+  if (left > 0 && process.troubles.has('cache'))
+    count(world, 'known: an index was left open where another could not be opened');
+  else if (left > 0) throw new Violation(`${process.pid} ${process.name} left ${left} files open`);
+  if (error === undefined || isExcused(world, process, error)) return;
+  const { stack } = error as Error;
+  const cause = (error as Error).cause as Error | undefined;
+  throw new Violation(
+    `${process.pid} ${process.name} failed without a reason: ${isError(error) ? error.code : 'untyped'} ${stack}${cause ? `\ncaused by ${cause.stack}` : ''}`,
+  );
+}
+
+function isExcused(world: World, process: SimProcess, error: unknown): boolean {
+  if (!isError(error) || error.code === 'BUG') return false;
+  const isContended =
+    process.item !== undefined &&
+    world.processes.some((other) => (other.item === process.item || !world.files.hasLinks) && overlap(other, process));
+  const beside = (name: string): boolean =>
+    world.processes.some((other) => other.name === name && overlap(other, process));
+  const codes = [...process.troubles].flatMap((trouble) => EXCUSES[trouble]);
+  codes.push(...(REFUSALS[process.name] ?? []));
+  if (ASK_THE_CLOCK.includes(process.name) && world.counts.has('clock jump')) codes.push('CLOCK_DOUBTED');
+  if (process.name === 'gc' && beside('gc')) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
+  if (beside(KEY_RUN)) codes.push('VAULT_KEY_WRONG');
+  if (process.name === KEY_RUN) codes.push('VAULT_KEY_REFUSED', 'NO_SUCH_SLOT');
+  if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;
+  const isTakenOver = isContended && TAKEN_OVER.includes(error.code) && /staging\/|linking log\//.test(error.message);
+  if (isTakenOver) count(world, `known: taken over, told as ${error.code}`);
+  return isTakenOver;
+}

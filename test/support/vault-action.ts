@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import { toPlain } from '../../src/base/errors.ts';
+import { exitCodeOfError, exitCodeOfResult, type Verdict } from '../../src/cli/exit-code.ts';
+import { backup } from '../../src/jobs/backup-job.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
+import { gc } from '../../src/jobs/gc-job.ts';
+import { addKey, changeKey, removeKey } from '../../src/jobs/key-job.ts';
+import { pin, unpin } from '../../src/jobs/pin-job.ts';
+import { protect } from '../../src/jobs/protect-job.ts';
+import { restore } from '../../src/jobs/restore-job.ts';
+import { createVault, openVault, type SessionOptions, type VaultSession } from '../../src/jobs/session.ts';
+import { unforget } from '../../src/jobs/unforget-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
+import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
+import { CHEAP_KDF, fixedRandom } from './fixed-parts.ts';
+
+/** One command on a vault, as data: run as a program of its own, it can be killed at any call. */
+export interface VaultAction {
+  /** Holds all of it: vault, cache, state, disks. */
+  home: string;
+  command: VaultCommand;
+  /** For the same names and the same calls in every run; nothing in one vault may ever be made twice by the same. */
+  seed?: string;
+  passphrase?: string;
+}
+
+export type VaultCommand =
+  | { do: 'init' }
+  | { do: 'backup'; item: string; disks: readonly string[] }
+  | { do: 'restore'; ref: string; to: string; force?: boolean }
+  | { do: 'forget'; refs: readonly string[] }
+  | { do: 'unforget'; refs: readonly string[] }
+  | { do: 'pin' | 'unpin'; ref: string }
+  | { do: 'protect'; minRetention: string }
+  | { do: 'key add'; passphrase: string; label: string }
+  | { do: 'key change'; passphrase: string }
+  | { do: 'key remove'; slot: string }
+  | { do: 'repair' }
+  | { do: 'gc'; grace: number; softDelete: number };
+
+export const BLOCK: number = 16 * 1024;
+export const SECRET = 'correct horse battery staple';
+
+/** In one thread and with a cheap key derivation: few calls, always in the same order. */
+export function optionsOf({ home, seed, passphrase = SECRET }: Omit<VaultAction, 'command'>): SessionOptions {
+  return {
+    ...{ cache: join(home, 'cache'), state: join(home, 'state'), threads: 1, passphrase },
+    parts: {
+      ...{ kdf: CHEAP_KDF, reserve: 3 * BLOCK, pool: openInThreadPool(1) },
+      ...(seed !== undefined && { random: fixedRandom(seed) }),
+    },
+  };
+}
+
+export async function perform(action: VaultAction): Promise<object & Verdict> {
+  const { home, command } = action;
+  const vault = join(home, 'vault');
+  const options = optionsOf(action);
+  if (command.do === 'init') return await createVault(vault, { ...options, blockSize: BLOCK, compression: 'lz4' });
+  await using session = await openVault(vault, options);
+  return await performIn(session, home, command);
+}
+
+async function performIn(
+  session: VaultSession,
+  home: string,
+  command: Exclude<VaultCommand, { do: 'init' }>,
+): Promise<object & Verdict> {
+  const at = (name: string): string => join(home, name);
+  switch (command.do) {
+    case 'backup':
+      return await backup(
+        session,
+        command.item,
+        command.disks.map((name) => `${name}=${at(`${name}.raw`)}`),
+      );
+    case 'restore':
+      return await restore(session, command.ref, { to: at(command.to), force: command.force ?? false });
+    case 'forget':
+      return await forget(session, { refs: command.refs });
+    case 'unforget':
+      return await unforget(session, command.refs);
+    case 'pin':
+      return await pin(session, command.ref);
+    case 'unpin':
+      return await unpin(session, command.ref);
+    case 'protect':
+      return await protect(session, { minRetention: command.minRetention });
+    case 'key add':
+      return await addKey(session, { passphrase: command.passphrase, label: command.label });
+    case 'key change':
+      return await changeKey(session, { passphrase: command.passphrase });
+    case 'key remove':
+      return await removeKey(session, command.slot);
+    case 'repair':
+      return await repairVault(session);
+    case 'gc':
+      return await gc(session, { grace: command.grace, softDelete: command.softDelete });
+    default:
+      return command satisfies never;
+  }
+}
+
+if (import.meta.main) {
+  try {
+    const result = await perform(JSON.parse(process.argv[2]!) as VaultAction);
+    process.stdout.write(JSON.stringify({ schema: 1, ...result }));
+    process.exitCode = exitCodeOfResult(result);
+  } catch (error) {
+    const problem = toPlain(error);
+    process.stdout.write(JSON.stringify({ schema: 1, error: problem }));
+    process.exitCode = exitCodeOfError(problem.code);
+  }
+}

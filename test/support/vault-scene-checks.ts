@@ -1,0 +1,312 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { type ErrorCode, isError, toPlain } from '../../src/base/errors.ts';
+import { exitCodeOfError } from '../../src/cli/exit-code.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { openDisk } from '../../src/image/vhd-parser.ts';
+import { isThere } from '../../src/io/is-there.ts';
+import { gc } from '../../src/jobs/gc-job.ts';
+import { openBlocks } from '../../src/jobs/open-blocks.ts';
+import { openVault, type VaultSession } from '../../src/jobs/session.ts';
+import { verify } from '../../src/jobs/verify-job.ts';
+import { everyPoint } from '../../src/point/catalog.ts';
+import { PointDisk } from '../../src/point/point-disk.ts';
+import { openSegment, segmentPath } from '../../src/vault/block-index.ts';
+import { packPath } from '../../src/vault/block-writer.ts';
+import { isPinned } from '../../src/vault/vault.ts';
+import type { TracedEnd } from './traced-run.ts';
+import { optionsOf, perform, SECRET, type VaultAction } from './vault-action.ts';
+import { NEW_SECRET, OTHER_SECRET, type VaultScene } from './vault-scenes.ts';
+
+/** What a home holds, as its user sees it; null: there is no vault. */
+export interface Facts {
+  vault: VaultFacts | null;
+  /** Restored disks: name to hash of what they read as. */
+  files: Record<string, string>;
+}
+
+interface VaultFacts {
+  /** Id to what there is of it. */
+  points: Record<string, PointFacts>;
+  minRetention: number;
+  /** What opens it. */
+  secrets: string[];
+}
+
+interface PointFacts {
+  item: string;
+  /** Hash of all of its disks; or why they cannot be read. */
+  content: string;
+  is: 'live' | 'pinned' | 'forgotten';
+}
+
+/** What a vault is opened with in turn. */
+const SECRETS = [SECRET, OTHER_SECRET, NEW_SECRET];
+/** What an error may leave in a point that it hit. */
+const UNREADABLE: readonly ErrorCode[] = ['VAULT_DAMAGED', 'NOT_FOUND'];
+export const LOST = 'lost';
+
+/** Reads all that is there, by a cache and a state of its own. */
+export async function lookAt(home: string, judge: string): Promise<Facts> {
+  const files: Record<string, string> = {};
+  for (const name of (await readdir(home)).filter((one) => /^restored\.(raw|vhd)$/.test(one)))
+    files[name] = await hashOfDisk(await openDisk(join(home, name)));
+  if (!(await isThere(join(home, 'vault', 'vault.json')))) return { vault: null, files };
+  const secrets: string[] = [];
+  let points: VaultFacts['points'] | undefined;
+  let minRetention = 0;
+  for (const passphrase of SECRETS) {
+    const session = await openFor(home, judge, passphrase);
+    if (!session) continue;
+    await using _closed = session;
+    secrets.push(passphrase);
+    if (points) continue;
+    points = await pointsOf(session);
+    minRetention = session.vault.state.protects.at(-1)?.retention ?? 0;
+  }
+  if (!points) throw new Error('nothing opens the vault any more');
+  return { vault: { points, minRetention, secrets }, files };
+}
+
+async function openFor(home: string, judge: string, passphrase: string): Promise<VaultSession | undefined> {
+  const folders = { cache: join(judge, 'cache'), state: join(judge, 'state') };
+  try {
+    return await openVault(join(home, 'vault'), {
+      ...optionsOf({ home, passphrase }),
+      ...folders,
+      acceptRollback: true,
+    });
+  } catch (error) {
+    if (isError(error, 'VAULT_KEY_WRONG')) return undefined;
+    throw error;
+  }
+}
+
+async function pointsOf(session: VaultSession): Promise<VaultFacts['points']> {
+  const { vault } = session;
+  const points: VaultFacts['points'] = {};
+  for (const { id, manifest, logged } of everyPoint(vault)) {
+    const hashes: string[] = [];
+    for (const disk of manifest.disks)
+      hashes.push(`${disk.name} ${await hashOfDisk(new PointDisk(disk, await openBlocks(session)))}`);
+    const is = logged.forgotten ? 'forgotten' : isPinned(logged, vault.clock.now()) ? 'pinned' : 'live';
+    points[id] = { item: manifest.item, content: hashes.join(), is };
+  }
+  return points;
+}
+
+/** Closes the disk. */
+async function hashOfDisk(opened: Disk): Promise<string> {
+  await using disk = opened;
+  const bytes = new Uint8Array(disk.size);
+  try {
+    await disk.read(0, bytes);
+  } catch (error) {
+    if (isError(error, ...UNREADABLE)) return LOST;
+    throw error;
+  }
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+}
+
+/** What is known of a scene: facts before and after it, and what a whole run leaves. */
+export interface Known {
+  before: Facts;
+  after: Facts;
+  left: Left;
+}
+
+/** How a run says that it ended: an error code, `done`, or `killed`. */
+export function tellingOf({ signal, exitCode, stdout, stderr }: TracedEnd): string {
+  if (signal !== null) return 'killed';
+  let told: { schema?: number; error?: { code: ErrorCode; message: string } };
+  try {
+    told = JSON.parse(stdout) as typeof told;
+  } catch {
+    throw new Error(`exit ${exitCode} without a document: ${stdout}${stderr}`);
+  }
+  const { error } = told;
+  if (told.schema !== 1 || error?.code === 'BUG') throw new Error(`exit ${exitCode}: ${stdout}`);
+  const expected = error ? [exitCodeOfError(error.code)] : [0, 3, 13];
+  if (!expected.includes(exitCode ?? -1)) throw new Error(`exit ${exitCode}, expected ${expected}: ${stdout}`);
+  return error?.code ?? 'done';
+}
+
+/** The home is as before or as after; the latter where the run said so. Returns whether it was done. */
+export async function checkOldOrNew(home: string, { before, after }: Known, told: string): Promise<boolean> {
+  const found = await lookAt(home, `${home}/judge`);
+  const [isOld, isNew] = [before, after].map((one) => isSame(found, one, before));
+  if (!isOld && !isNew) throw new Error(`told as ${told}, and neither old nor new: ${JSON.stringify(found)}`);
+  if (told === 'done' && !isNew) throw new Error('it was told to be done, and is as before');
+  if (isNew && !isOld && !['done', 'killed', 'OUTCOME_UNKNOWN'].includes(told))
+    throw new Error(`it was done, and told as ${told}`);
+  return isNew === true;
+}
+
+/** But for the ids of new points, which chance gives. */
+function isSame(one: Facts | undefined, other: Facts, before: Facts): boolean {
+  const known = new Set(Object.keys(before.vault?.points ?? {}));
+  const plain = (facts: Facts | undefined): unknown => {
+    const points = Object.entries(facts?.vault?.points ?? {}).map(([id, point]) => [known.has(id) ? id : '', point]);
+    return {
+      ...facts,
+      vault: facts?.vault && { ...facts.vault, points: points.map((point) => JSON.stringify(point)).sort() },
+    };
+  };
+  return isDeepStrictEqual(plain(one), plain(other));
+}
+
+/** The same command again, by whoever comes next, with no unlocking and by the same cache and state. */
+export async function checkAgain(
+  action: VaultAction,
+  { again }: VaultScene,
+  known: Known,
+  isDone: boolean,
+): Promise<void> {
+  const { seed: _, ...fresh } = action;
+  const problem = await perform(fresh).then(
+    () => undefined,
+    (error: unknown) => toPlain(error),
+  );
+  const isRefused = isDone && !['same', 'more'].includes(again);
+  if (
+    problem?.code !== (isRefused ? again : undefined) &&
+    !(isDeepStrictEqual(known.before, known.after) && problem?.code === again)
+  )
+    throw new Error(`done again: ${problem?.code ?? 'done'} ${problem?.message ?? ''}`);
+  const found = await lookAt(action.home, `${action.home}/judge`);
+  const expected = shapeOf(known.after);
+  if (isDone && again === 'more') expected.push(...added(known));
+  if (!isDeepStrictEqual(shapeOf(found).toSorted(), expected.toSorted()))
+    throw new Error(`after it was done again: ${JSON.stringify(found)}`);
+}
+
+/** What there is, but for the names that chance gave. */
+function shapeOf({ vault, files }: Facts): string[] {
+  return [
+    ...Object.values(vault?.points ?? {}).map(({ item, content, is }) => `${item} ${content} ${is}`),
+    ...(vault?.secrets ?? []),
+    `${vault?.minRetention}`,
+    ...Object.entries(files).map(([name, hash]) => `${name} ${hash}`),
+  ];
+}
+
+function added({ before, after }: Known): string[] {
+  const rest = shapeOf(before);
+  return shapeOf(after).filter((one) => {
+    const at = rest.indexOf(one);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** What lies about in the end. */
+export interface Left {
+  /** What gc refuses for. */
+  gc: string;
+  /** That verify finds. */
+  damage: string[];
+  /** Files that nothing needs. */
+  names: string[];
+}
+
+/** After all is done, and gc with it, nothing is found but what a run that nobody interrupts leaves. */
+export async function checkLeft(home: string, { left }: Known): Promise<void> {
+  const found = await whatIsLeft(home);
+  if (!isDeepStrictEqual(found, left)) throw new Error(`left in the end: ${JSON.stringify(found)}`);
+}
+
+/** By the cache and the state that the runs before used. */
+export async function whatIsLeft(home: string): Promise<Left> {
+  await using session = await openByAny(home);
+  const refused = await gc(session, { grace: 0, softDelete: 0 }).then(() => '', codeOf);
+  return {
+    gc: refused,
+    damage: await damageIn(session),
+    names: (await strayNames(session, home)).filter((n) => !process.env.NOGC || !/^vault.(packs|index)/.test(n)),
+  };
+}
+
+async function openByAny(home: string): Promise<VaultSession> {
+  for (const passphrase of SECRETS) {
+    const found = await openVault(join(home, 'vault'), optionsOf({ home, passphrase })).catch(codeOf);
+    if (typeof found === 'object') return found;
+    if (found !== 'VAULT_KEY_WRONG') throw new Error(`opening: ${found}`);
+  }
+  throw new Error('nothing opens the vault any more');
+}
+
+async function damageIn(session: VaultSession): Promise<string[]> {
+  const { findings } = await verify(session, { readData: true });
+  return findings.filter(({ severity }) => severity === 'damage').map(({ code, where }) => `${code} ${where}`);
+}
+
+function codeOf(error: unknown): ErrorCode {
+  if (isError(error)) return error.code;
+  throw error;
+}
+
+/**
+ * After a write that was told to be done and was not: points are whole or cannot be read, never wrong, and where something is
+ * missing the run said so, or the vault is refused, or verify finds damage. Returns who noticed.
+ */
+export async function checkLost(home: string, { before, after, left }: Known, told: string): Promise<string> {
+  let found: Facts | undefined;
+  let damage: string[];
+  try {
+    found = await lookAt(home, `${home}/judge`);
+    await using session = await openByAny(home);
+    damage = await damageIn(session);
+  } catch (error) {
+    if (!isError(error, 'VAULT_DAMAGED')) throw error;
+    damage = [error.code];
+  }
+  const contents = [before, after].flatMap(({ vault }) => Object.values(vault?.points ?? {}).map((one) => one.content));
+  for (const [id, { content }] of Object.entries(found?.vault?.points ?? {})) {
+    const known = before.vault?.points[id];
+    const isRight = known ? content === known.content : contents.includes(content);
+    if (!isRight && !content.includes(LOST)) throw new Error(`${id} reads as something else`);
+  }
+  const isFound = damage.some((one) => !left.damage.includes(one));
+  if (isSame(found, after, before)) return isFound ? 'verify, though all is there' : 'nobody has to';
+  if (told !== 'done' && isSame(found, before, before)) return `the run (${told})`;
+  if (!isFound) throw new Error(`nobody noticed, told as ${told}: ${JSON.stringify(found)}`);
+  return found ? 'verify' : 'the next command';
+}
+
+/** Names that no entry of the log and no rule of the format explains. */
+async function strayNames({ vault }: VaultSession, home: string): Promise<string[]> {
+  const { state, store, keys } = vault;
+  const needed = new Set(['vault/vault.json', 'vault/reserve']);
+  for (let n = 1; n <= state.sequence; n++) needed.add(`vault/log/${String(n).padStart(20, '0')}`);
+  for (const { name } of state.slots) needed.add(`vault/keys/${name}`);
+  for (const { segment } of state.segments) {
+    needed.add(`vault/${segmentPath(segment)}`);
+    await using file = await openSegment(store, keys, segmentPath(segment));
+    for (const { name } of file.packs) if (!state.condemned.has(name)) needed.add(`vault/${packPath(name)}`);
+  }
+  const names = await filesOf(home, ['vault', 'cache', 'state']);
+  const missing = [...needed].filter((name) => !names.includes(name));
+  return [
+    ...names.filter((name) => !needed.has(name) && !EXPLAINED.test(name)),
+    ...missing.map((name) => `missing ${name}`),
+  ];
+}
+
+/** Checkpoints; the cache's index and tables; the state. */
+const EXPLAINED =
+  /^(vault\/ckpt\/\d{20}|cache\/[0-9a-f]{32}\/(index\.sqlite(-shm|-wal)?|tables\/[0-9a-f]{32})|state\/([0-9a-f]{32}|at-[0-9a-f]{32})\.json)$/;
+
+/** Also empty folders, but for those that a vault has. */
+async function filesOf(home: string, folders: readonly string[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const folder of folders) {
+    const found = await readdir(join(home, folder), { recursive: true, withFileTypes: true });
+    for (const one of found) {
+      const name = relative(home, join(one.parentPath, one.name));
+      if (one.isFile() || /\/staging\//.test(name)) names.push(name);
+    }
+  }
+  return names;
+}
