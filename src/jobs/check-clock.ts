@@ -11,7 +11,8 @@ export interface ClockTrust {
  * By a wrong clock points are older than they are, and may be given up too early (L7). Whoever goes on marks the entries.
  * @throws CLOCK_DOUBTED
  */
-export function checkClock({ clockDoubt }: VaultSession, { acceptClock = false }: ClockTrust): void {
+export function checkClock(session: VaultSession, { acceptClock = false }: ClockTrust): void {
+  const { clockDoubt } = session;
   if (clockDoubt === undefined || acceptClock) return;
   throw new VhdvaultError('CLOCK_DOUBTED', `${clockDoubt}: nothing is decided by the age of points`, {
     hint: 'set the clock if it is wrong; if it is right, go on with --accept-clock',
@@ -19,7 +20,8 @@ export function checkClock({ clockDoubt }: VaultSession, { acceptClock = false }
 }
 
 /** What every replay will judge an entry by that is written now: milliseconds since 1970 UTC, by the log's clock. */
-export function logTime({ vault, clockDoubt }: VaultSession): number {
+export function logTime(session: VaultSession): number {
+  const { vault, clockDoubt } = session;
   const { time } = vault.state;
   return clockDoubt === undefined ? Math.max(vault.clock.now(), time) : time;
 }

@@ -39,10 +39,15 @@ export function countAbandoned({ abandoned }: Tally, { item, opened }: DeadJob):
   abandoned.push({ item: item ?? null, opened: iso(opened) });
 }
 
-/** Times in milliseconds since 1970 UTC; what is due at one time is told together. */
+const MINUTE = 60_000;
+
+/** Times in milliseconds since 1970 UTC; rounded up to minutes, since what one gc gives up at several moments is told together. */
 export function setLater(tally: Tally, later: SweepPlan['later']): void {
   const byTime = new Map<number, number>();
-  for (const { bytes, at } of later) if (bytes > 0) byTime.set(at, (byTime.get(at) ?? 0) + bytes);
+  for (const { bytes, at: exact } of later) {
+    const at = Math.ceil(exact / MINUTE) * MINUTE;
+    if (bytes > 0) byTime.set(at, (byTime.get(at) ?? 0) + bytes);
+  }
   tally.freedLater = [...byTime].sort(([a], [b]) => a - b).map(([at, bytes]) => ({ bytes, at: iso(at) }));
 }
 

@@ -103,14 +103,18 @@ async function place(vault: Vault, path: string, owner: Owner): Promise<boolean>
   const part = partOf(vault, path);
   try {
     await writeObject(vault.store, part, sealOwner(vault, owner));
-    return (await vault.store.link(part, path)) === 'linked';
-  } catch (error) {
-    // The holder tidied up: once more.
-    if (isError(error, 'NOT_FOUND')) return false;
-    throw error;
+    return (await vault.store.link(part, path).catch(onceMore(vault, part))) === 'linked';
   } finally {
     await vault.store.remove(part);
   }
+}
+
+/** The holder tidied up, and took the part for a dead run's. */
+function onceMore({ store }: Vault, part: string): (error: unknown) => Promise<'exists'> {
+  return async (error) => {
+    if (isError(error, 'NOT_FOUND') && (await store.size(part)) === undefined) return 'exists';
+    throw error;
+  };
 }
 
 /** Where link(2) is missing: O_EXCL. A lock that was torn by a crash is unreadable, and taken over after the wait. */

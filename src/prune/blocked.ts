@@ -23,6 +23,12 @@ export function blockedBySegment(vault: Vault, { job }: AddedSegment, cause: Vhd
   );
 }
 
+export function blockedByOthers(): VhdvaultError {
+  return new VhdvaultError('GC_BLOCKED', 'other runs moved blocks all the while, so nothing was freed', {
+    hint: 'run `vhdvault gc` again when no other is at work',
+  });
+}
+
 /** This machine lacks something, and the vault nothing. */
 const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
 

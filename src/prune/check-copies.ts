@@ -4,6 +4,7 @@ import { FRAME_KINDS, type SegmentPage } from '../vault/block-index.ts';
 import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
 import { isUnreadable } from './blocked.ts';
+import { whileOthersMove } from './moved-on.ts';
 import type { PackFacts, PackTable } from './pack-table.ts';
 import { type ReadOptions, readSegments, type Stoppable } from './read-index.ts';
 
@@ -25,32 +26,35 @@ export async function withGoodCopies(
   const good = new Set(numbers.filter((number) => table.packs[number]?.doubled === 0));
   const doubled = numbers.filter((number) => !good.has(number));
   for (const some of together(table, doubled))
-    for (const number of await checkTogether({ vault, table, signal }, some)) good.add(number);
+    for (const number of await whileOthersMove(vault, () => checkTogether({ vault, table, signal }, some)))
+      good.add(number);
   return numbers.filter((number) => good.has(number));
 }
 
 function together({ packs }: PackTable, numbers: readonly number[]): number[][] {
   const groups: number[][] = [];
-  let ids = MOST_IDS;
+  let [open, ids] = [[] as number[], 0];
   for (const number of numbers) {
     const { doubled } = packs[number] as PackFacts;
-    if (ids + doubled > MOST_IDS) ids = groups.push([]) * 0;
+    if (open.length > 0 && ids + doubled > MOST_IDS) {
+      groups.push(open);
+      [open, ids] = [[], 0];
+    }
+    open.push(number);
     ids += doubled;
-    groups.at(-1)?.push(number);
   }
-  return groups;
+  return open.length > 0 ? [...groups, open] : groups;
 }
 
 async function checkTogether(reading: ReadOptions, numbers: readonly number[]): Promise<number[]> {
-  const { vault, table } = reading;
-  const segments = [...vault.state.segments];
+  const segments = [...reading.vault.state.segments];
   const ids = await doubledIds(reading, segments, numbers);
   await readKept(reading, segments, ids);
   const bad = new Set<number>();
   await forDoubled(reading, segments, numbers, (page, n, number) => {
     if (!ids.isSeen(page.id(n))) bad.add(number);
   });
-  return numbers.filter((number) => !bad.has(number) && table.packs[number] !== undefined);
+  return numbers.filter((number) => !bad.has(number));
 }
 
 async function forDoubled(
@@ -106,7 +110,8 @@ async function readKept(reading: ReadOptions, segments: readonly AddedSegment[],
   for await (const { page, numbers } of readSegments(reading, segments)) {
     for (let n = 0; n < page.count; n++) {
       const number = numbers[page.pack(n)] as number;
-      if (number < 0 || !table.isKept(number, page.ordinal(n)) || !ids.has(page.id(n))) continue;
+      const isCopy = number >= 0 && table.isUsable(number) && table.isKept(number, page.ordinal(n));
+      if (!isCopy || !ids.has(page.id(n))) continue;
       const { id, pack: _, ...place } = page.entry(n);
       const rawLength = place.kind === FRAME_KINDS.page ? PAGE_BYTES : vault.config.blockSize;
       batch.push({ id: id.slice(), location: { ...place, pack: (table.packs[number] as PackFacts).name }, rawLength });

@@ -1,7 +1,8 @@
 import { MOST_PACKS, type Vault } from '../vault/vault.ts';
 import { withGoodCopies } from './check-copies.ts';
 import type { Marks } from './mark.ts';
-import { type Needs, orAgain } from './needs.ts';
+import { orAgain } from './moved-on.ts';
+import type { Needs } from './needs.ts';
 import type { PackFacts } from './pack-table.ts';
 import type { Stoppable } from './read-index.ts';
 

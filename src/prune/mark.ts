@@ -1,13 +1,14 @@
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { VhdvaultError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { MIB } from '../base/units.ts';
 import { isZeroId, LEVELS } from '../disk/block-map.ts';
 import { type CatalogPoint, everyPoint } from '../point/catalog.ts';
 import { FRAME_KINDS } from '../vault/block-index.ts';
 import { type AddedSegment, isPinned, isSpared, type Vault } from '../vault/vault.ts';
-import { blockedByPoint } from './blocked.ts';
+import { blockedByOthers, blockedByPoint } from './blocked.ts';
 import { IdMarks } from './id-marks.ts';
 import { type IdRange, rangesOf, takeInventory } from './inventory.ts';
+import { whileOthersMove } from './moved-on.ts';
 import { PackTable } from './pack-table.ts';
 import { PageMarks } from './page-marks.ts';
 import { type ReadOptions, readSegments } from './read-index.ts';
@@ -54,7 +55,7 @@ const LEAST_IDS = 1_000_000;
 /** How often the index is gone through, as a rule. */
 const ROUNDS = 7;
 
-/** How often a mark begins anew because others moved or deleted meanwhile what it was to read. */
+/** How often a mark begins anew because others take packs away. */
 const MOST_TRIES = 5;
 
 /**
@@ -66,17 +67,12 @@ const MOST_TRIES = 5;
 export async function mark(options: MarkOptions): Promise<Marks> {
   const { vault } = options;
   for (let tries = 1; ; tries++) {
-    const at = vault.state.sequence;
-    const wentOn = async (): Promise<boolean> => {
-      await vault.refresh();
-      return vault.state.sequence > at && tries < MOST_TRIES;
-    };
-    try {
-      const marks = await markOnce(options);
-      if (marks.warnings.length === 0 || !(await wentOn())) return marks;
-    } catch (error) {
-      if (!isError(error, 'GC_BLOCKED') || !(await wentOn())) throw error;
-    }
+    const marks = await whileOthersMove(vault, () => markOnce(options));
+    if (marks.warnings.length === 0) return marks;
+    // What could not be read of a forgotten point may have moved only.
+    await vault.refresh();
+    if (vault.state.lastCondemn === marks.basis.lastCondemn) return marks;
+    if (tries === MOST_TRIES) throw blockedByOthers();
   }
 }
 

@@ -3,6 +3,7 @@ import { fromHex, toHex } from '../base/hex.ts';
 import { mergeSegments, type Segment } from '../vault/block-index.ts';
 import { partPath } from '../vault/block-writer.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
+import { whileOthersMove } from './moved-on.ts';
 import { checkOwnJob, publishSegment, underOwnJob } from './own-job.ts';
 import { countsOf, type MergePlan, planMerges, type SegmentFacts } from './plan-merges.ts';
 import { openLive, type Stoppable } from './read-index.ts';
@@ -20,6 +21,10 @@ const MOST_DROPPED = 8192;
 
 /** All live segments, the oldest first. @throws GC_BLOCKED, CANCELLED */
 export async function readTails(vault: Vault, { signal }: Stoppable): Promise<SegmentFacts[]> {
+  return await whileOthersMove(vault, () => readAllTails(vault, signal));
+}
+
+async function readAllTails(vault: Vault, signal: AbortSignal | undefined): Promise<SegmentFacts[]> {
   const facts: SegmentFacts[] = [];
   for (const added of [...vault.state.segments]) {
     throwIfAborted(signal);
@@ -35,15 +40,18 @@ export async function readTails(vault: Vault, { signal }: Stoppable): Promise<Se
  */
 export async function mergeIndex(vault: Vault, { signal }: Stoppable, onCommit: (done: Merged) => void): Promise<void> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const segments = await readTails(vault, { signal });
+    let segments = await readTails(vault, { signal });
     const { condemned } = vault.state;
     const plan = planMerges(segments, (pack) => condemned.has(pack));
     if (plan.dropped.length + plan.merged.length === 0) return;
     await drop(vault, plan, onCommit);
     for (const group of plan.merged) {
       throwIfAborted(signal);
-      const merged = await mergeGroup(vault, segments, group, signal);
-      if (merged) onCommit(merged);
+      const known = segments;
+      const merged = await whileOthersMove(vault, () => mergeGroup(vault, known, group, signal));
+      if (!merged) continue;
+      segments = [...known.filter(({ name }) => !group.includes(name)), merged];
+      onCommit({ segments: group.length, into: 1 });
     }
   }
 }
@@ -61,13 +69,13 @@ async function drop(vault: Vault, { dropped }: MergePlan, onCommit: (done: Merge
   }
 }
 
-/** Null: somebody else was quicker. */
+/** Gives the segment that took the place of the group; null: somebody else was quicker. `all`: the live segments as they are by now. */
 async function mergeGroup(
   vault: Vault,
   all: readonly SegmentFacts[],
   group: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<Merged | null> {
+): Promise<SegmentFacts | null> {
   const { store, keys, random } = vault;
   const { condemned } = vault.state;
   const members = new Set(group);
@@ -94,7 +102,7 @@ async function mergeGroup(
       },
       { job: own.job },
     );
-    return entry && { segments: group.length, into: 1 };
+    return entry && { name: merged.name, entries: 0, packs: merged.packs };
   });
 }
 

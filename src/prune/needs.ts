@@ -1,4 +1,3 @@
-import { isError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { type CatalogPoint, everyPoint } from '../point/catalog.ts';
 import { IdTable } from '../point/id-table.ts';
@@ -154,20 +153,4 @@ function recentFirst({ store, keys }: Vault, state: VaultState, since: number): 
       for (const index of [few, all]) await (await index?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
-}
-
-/**
- * What is decided for a commit. Where something cannot be read and the log went on meanwhile, it may have gone: null, and the commit
- * asks again with the newer state.
- */
-export async function orAgain<T>(vault: Vault, decide: () => Promise<T>): Promise<T | null> {
-  const at = vault.state.sequence;
-  try {
-    return await decide();
-  } catch (error) {
-    if (!isError(error, 'GC_BLOCKED')) throw error;
-    await vault.refresh();
-    if (vault.state.sequence === at) throw error;
-    return null;
-  }
 }

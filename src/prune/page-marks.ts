@@ -95,8 +95,7 @@ export class PageMarks {
   /** Owners of pages that are waiting. */
   waitingOwners(): Set<number> {
     const owners = new Set<number>();
-    for (let slot = 0; slot < this.#facts.length; slot++)
-      if (this.isWaiting(slot)) owners.add(this.facts(slot).owner);
+    for (let slot = 0; slot < this.#facts.length; slot++) if (this.isWaiting(slot)) owners.add(this.facts(slot).owner);
     return owners;
   }
 

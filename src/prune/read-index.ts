@@ -56,14 +56,14 @@ export async function* readSegment(options: ReadOptions, added: AddedSegment): A
       yield { page, numbers };
       told += page.bytes.byteLength;
       onBytes?.(page.bytes.byteLength);
-      if (told % MEGABYTE < page.bytes.byteLength) letGo();
+      if (told % MEGABYTES < page.bytes.byteLength) letGo();
     }
   } catch (error) {
     throw isUnreadable(error) ? blockedBySegment(vault, added, error) : error;
   }
 }
 
-const MEGABYTE = 2 ** 20;
+const MEGABYTES = 8 * 2 ** 20;
 
 /** The same of several, one after the other. */
 export async function* readSegments(

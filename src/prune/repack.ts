@@ -7,7 +7,8 @@ import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import { BlockWriter, type FinishedPack, partPath } from '../vault/block-writer.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
 import { isUnreadable } from './blocked.ts';
-import { type Needs, orAgain } from './needs.ts';
+import { orAgain, whileOthersMove } from './moved-on.ts';
+import type { Needs } from './needs.ts';
 import { checkOwnJob, type OwnJob, publishSegment, underOwnJob } from './own-job.ts';
 import type { PackFacts } from './pack-table.ts';
 import { readSegments } from './read-index.ts';
@@ -40,7 +41,7 @@ const CHUNK = 8 * MIB;
 export async function repack(options: RepackOptions, batch: readonly number[]): Promise<Repacked | null> {
   const { vault, needs } = options;
   const { packs: table } = needs.marks;
-  const frames = await keptFrames(options, batch);
+  const frames = await whileOthersMove(vault, () => keptFrames(options, batch));
   return await underOwnJob(vault, 'repack', async (own) => {
     const { copied, packs } = await copyAll(options, own, frames);
     if (copied.length === 0) return null;

@@ -23,7 +23,10 @@ export async function* readLog(store: Store, signal?: AbortSignal): AsyncGenerat
       entry ??= { sequence, until, trouble: wrongBytes(`is missing while entry ${next} is there`) };
     }
     yield entry;
-    if (entry.trouble) sequence = entry.until;
+    if (!entry.trouble) continue;
+    sequence = entry.until;
+    // Where nothing can be read, each number fails, also those that no entry has.
+    if ((await firstListed(store, sequence + 1)) === undefined) return;
   }
 }
 

@@ -168,11 +168,14 @@ async function replaceFile(path: string, text: string): Promise<void> {
 
 const HOUR = 3600 * 1000;
 
-/** Of runs that were killed here: nobody takes an hour for it. */
+/** Of runs that were killed: their process is gone, or where that cannot be told, nobody takes an hour for it. */
 async function removeOldParts(folder: string, now: number): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.endsWith('.part')) continue;
+    const pid = /\.(\d+)\.part$/.exec(name)?.[1];
+    if (pid === undefined) continue;
     const found = await stat(join(folder, name)).catch(() => undefined);
-    if (found && now - found.mtimeMs > HOUR) await rm(join(folder, name), { force: true }).catch(() => undefined);
+    const isDead = process.platform === 'linux' && !(await readFile(`/proc/${pid}/stat`).catch(() => undefined));
+    if (found && (isDead || now - found.mtimeMs > HOUR))
+      await rm(join(folder, name), { force: true }).catch(() => undefined);
   }
 }

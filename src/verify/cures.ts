@@ -4,6 +4,9 @@ import type { Trouble } from '../vault/trouble.ts';
 
 export const REPAIR =
   '`vhdvault repair`, then a backup of the items stores again what their disks still hold; until then the points named are hit, others restore';
+/** Of what repair dealt with. */
+export const HEAL =
+  'a backup of the items stores again what their disks still hold; until then the points named are hit, others restore';
 export const LOG_CURE =
   'nothing can be written until it is mended, by `vhdvault repair` or with the file from another copy of the vault; points before it restore';
 export const RESERVE_CURE = '`vhdvault gc` makes it anew';

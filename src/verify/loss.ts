@@ -3,7 +3,7 @@ import type { BlockLocation } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
 import type { Frames } from '../vault/check-pack.ts';
 import type { Trouble } from '../vault/trouble.ts';
-import { REPAIR } from './cures.ts';
+import { HEAL, REPAIR } from './cures.ts';
 import type { Findings, PointFinding } from './findings.ts';
 import type { PackTrouble } from './pack-troubles.ts';
 import type { Cause, Hit } from './walk-point.ts';
@@ -74,7 +74,7 @@ export class Loss {
 
   #tellPack(pack: string, trouble: Trouble | undefined): PointFinding {
     const where = packPath(pack);
-    const words = { where, cure: trouble?.unread ?? REPAIR };
+    const words = { where, cure: trouble ? (trouble.unread ?? REPAIR) : HEAL };
     if (trouble && !this.#isKnown(pack)) {
       const code = trouble.unread === null ? 'PACK' : 'IO';
       return this.#findings.tell('damage', { ...words, code, what: `pack ${trouble.what}` });

@@ -95,6 +95,7 @@ async function everything(encrypted: boolean, compression: Compression): Promise
   const canaries = [
     ...canariesOfDisk(),
     ...canariesOfNames(),
+    textCanary('the inside of a lock', '"token":"'),
     textCanary('the passphrase', PASSPHRASE.passphrase),
     bytesCanary('the key file', Buffer.alloc(32, 'key of a canary')),
   ];
@@ -186,7 +187,9 @@ describe.each(['none', 'lz4'] as const)('a vault (compression: %s)', (compressio
   it('shows all of that where it is not encrypted: the search finds what is there', async () => {
     const { seen } = await everything(false, compression);
     const { label: _, ...shown } = names;
-    expect([...seen.keys()].sort()).toEqual(['a block of noise', 'a block of text', ...Object.keys(shown)].sort());
+    expect([...seen.keys()].sort()).toEqual(
+      ['a block of noise', 'a block of text', 'the inside of a lock', ...Object.keys(shown)].sort(),
+    );
   });
 });
 

@@ -84,10 +84,9 @@ describe('a session', () => {
     const bench = await newBench();
     const [id] = (await readdir(bench.cache)) as [string];
     const notices: string[] = [];
-    const random = { bytes: (length: number) => new Uint8Array(length) };
-    // The file of the probe is taken: even root, whom no permission stops, cannot write it anew.
-    await writeFile(join(bench.cache, id, '.probe-000000000000'), 'x');
-    await using session = await bench.open({ parts: { random }, onNotice: (text) => notices.push(text) });
+    // A folder has the name of the probe: even root, whom no permission stops, cannot write it.
+    await mkdir(join(bench.cache, id, '.probe'));
+    await using session = await bench.open({ onNotice: (text) => notices.push(text) });
     expect(session.cache.startsWith(bench.cache)).toBe(false);
     expect(notices).toEqual([expect.stringContaining('a temporary one is used')]);
   });

@@ -257,8 +257,8 @@ describe('a newest entry that nobody can read', () => {
       const { bench, disk, points } = await newScene();
       const [first, second] = points;
       const other = { state: join(bench.folder, 'state-of-another-user') };
-    await (await bench.open(other))[Symbol.asyncDispose]();
-    const last = await damageLast(bench, damage);
+      await (await bench.open(other))[Symbol.asyncDispose]();
+      const last = await damageLast(bench, damage);
       await expect(bench.backup('a', [disk])).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
       const result = await repair(bench);
       expect(result.actions[0]).toMatchObject({ action: 'set-aside', where: logPath(last) });

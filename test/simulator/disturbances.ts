@@ -15,6 +15,7 @@ export function disturb(world: World): boolean {
   const alive = world.processes.filter(({ state }) => state === 'running');
   if (happens(weather.full)) fillUp(world, alive);
   else if (files.capacity < Number.POSITIVE_INFINITY && draw.percent(2)) files.capacity = Number.POSITIVE_INFINITY;
+  if (happens(weather.pauses)) scheduler.pass(draw.one([2 * HOUR, 30 * HOUR, 20 * 24 * HOUR]));
   if (happens(weather.jumps)) jump(world, draw.one(world.machines));
   if (happens(weather.cacheLosses)) loseCache(world, draw.one(world.machines));
   if (happens(weather.writes)) writeTo(world, draw.one(world.items));
@@ -87,7 +88,7 @@ function cancel(world: World, process: SimProcess): void {
 }
 
 function jump(world: World, machine: SimMachine): void {
-  const by = world.draw.one([-30, -2, 0, 2, 40]) * 24 * HOUR - machine.offset / 2;
+  const by = world.draw.one([-30, -2, 0, 2, 40]) * 24 * HOUR - Math.round(machine.offset / 2);
   machine.offset += by;
   world.scheduler.note(`the clock of ${machine.name} jumps by ${by / 1000} s`);
   count(world, 'clock jump');

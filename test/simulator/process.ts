@@ -38,6 +38,8 @@ export interface SimProcess {
   state: 'running' | 'dead' | 'ended';
   /** Its code came to an end: that of a dead one too, since everything it tries fails. */
   settled: boolean;
+  /** What it tried after its death. */
+  refused: number;
   /** Stopped (SIGSTOP) until this step. */
   stoppedUntil: number;
   /** Steps. */

@@ -51,7 +51,8 @@ async function runShare(stride: number): Promise<void> {
       return true;
     },
   });
-  process.send?.({ cpu: cpuSeconds() });
+  // What was sent before has arrived when this has.
+  await new Promise((resolve) => process.send?.({ cpu: cpuSeconds() }, resolve));
   process.disconnect?.();
 }
 
@@ -102,10 +103,11 @@ function startShares(shares: { kill(): void }[], listen: (message: Told) => bool
       else listen(message as Told);
     });
     return new Promise<void>((resolve) => {
-      share.once('exit', (code, signal) => {
-        if (code !== 0) process.stdout.write(`a share ended with ${signal ?? code}\n`);
-        resolve();
-      });
+      share.once('exit', (code, signal) =>
+        process.stdout.write(code === 0 ? '' : `a share ended with ${signal ?? code}\n`),
+      );
+      // Behind its last message, other than `exit`.
+      share.once('disconnect', resolve);
     });
   });
 }

@@ -1,8 +1,9 @@
 import { ACTIONS, type Action } from './actions.ts';
 import { disturb } from './disturbances.ts';
+import { KEY_RUN } from './key-actions.ts';
 import type { SimMachine, SimProcess } from './process.ts';
-import { start } from './runs.ts';
-import type { World } from './world.ts';
+import { alone, start } from './runs.ts';
+import { count, type World } from './world.ts';
 
 /** Somebody who does one thing after the other, each as a new run. */
 interface Actor {
@@ -11,15 +12,93 @@ interface Actor {
   machine: SimMachine;
 }
 
-/** One to four actors, each with one to four things to do: all of them at once, in the world's weather. */
+/** Who does what: first some things one after the other, in calm weather, then each actor his own, all at once. */
+interface Scene {
+  name: string;
+  before: readonly string[];
+  actors: readonly (readonly string[])[];
+}
+
+/** The states in which a rule that is left out loses data within a few steps, as a model of the vault's log found. */
+const SCENES: readonly Scene[] = [
+  {
+    name: 'the base of an incremental run is forgotten and collected',
+    before: ['backup', 'backup'],
+    actors: [
+      ['backup', 'backup'],
+      ['forget', 'gc', 'gc'],
+      ['backup', 'gc'],
+    ],
+  },
+  {
+    name: 'what an interrupted run stored is collected',
+    before: [],
+    actors: [
+      ['backup', 'backup', 'backup'],
+      ['gc', 'gc', 'gc'],
+      ['backup', 'verify'],
+    ],
+  },
+  {
+    name: 'two gcs beside writers',
+    before: ['backup', 'backup', 'forget'],
+    actors: [['gc', 'gc'], ['gc', 'gc'], ['backup', 'forget', 'backup'], ['backup']],
+  },
+  {
+    name: 'points come back while they are given up',
+    before: ['backup', 'backup', 'backup', 'forget'],
+    actors: [
+      ['unforget', 'unforget'],
+      ['gc', 'gc'],
+      ['forget', 'backup'],
+      ['pin', 'read'],
+    ],
+  },
+  {
+    name: 'half-empty packs are stored anew beside readers',
+    before: ['backup', 'backup', 'backup', 'backup', 'forget by rules'],
+    actors: [
+      ['gc', 'gc'],
+      ['read', 'read', 'verify'],
+      ['backup', 'read'],
+      ['scrub', 'repair'],
+    ],
+  },
+  {
+    name: 'keys change',
+    before: ['backup', KEY_RUN],
+    actors: [[KEY_RUN, KEY_RUN, KEY_RUN], ['backup', 'read'], [KEY_RUN, 'backup'], ['gc']],
+  },
+];
+
+/** Half of the worlds play a scene; in the others one to four actors do whatever comes to their minds. */
 export async function act(world: World): Promise<void> {
-  const { draw, machines } = world;
-  const actors = Array.from({ length: 1 + draw.below(4) }, () => ({
-    plan: Array.from({ length: 1 + draw.below(4) }, () => drawAction(world)),
-    process: undefined,
-    machine: draw.one(machines),
-  }));
-  await letThem(world, actors);
+  const { draw, machines, weather } = world;
+  const scene = draw.percent(50) ? draw.one(SCENES) : undefined;
+  count(world, `scene: ${scene?.name ?? 'whatever comes'}`);
+  weather.isCalm = true;
+  for (const name of scene?.before ?? []) {
+    const action = actionOf(name);
+    await alone(world, action, action.onItem ? { item: draw.one(world.items).name } : {});
+  }
+  weather.isCalm = false;
+  const plans = scene?.actors.map((names) => names.map(actionOf)) ?? drawPlans(world);
+  await letThem(
+    world,
+    plans.map((plan) => ({ plan: [...plan], process: undefined, machine: draw.one(machines) })),
+  );
+}
+
+function drawPlans(world: World): Action[][] {
+  const { draw } = world;
+  const length = 1 + draw.below(4);
+  return Array.from({ length }, () => Array.from({ length: 1 + draw.below(4) }, () => drawAction(world)));
+}
+
+function actionOf(name: string): Action {
+  const found = ACTIONS.find((action) => action.name === name);
+  if (!found) throw new Error(`nobody can do ${name}`);
+  return found;
 }
 
 async function letThem(world: World, actors: readonly Actor[]): Promise<void> {

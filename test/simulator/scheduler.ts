@@ -26,6 +26,8 @@ interface Timer {
 export class Violation extends Error {}
 
 const MOST_STEPS = 60_000;
+/** Of what a dead process tries. */
+const MOST_REFUSED = 3000;
 
 /**
  * Lets one thing happen at a time: one gate of one process is opened, chosen by the seed among those that wait, and the next
@@ -52,7 +54,7 @@ export class Scheduler {
 
   /** Waits for its turn (`plain`: without), then does `work`. A dead process never gets one. */
   gate<T>(process: SimProcess, what: string, work: () => T, plain = false): Promise<T> {
-    if (process.state !== 'running') return Promise.reject(isDead(process));
+    if (process.state !== 'running') return this.#refuse(process);
     if (plain) return Promise.resolve().then(work);
     return new Promise<T>((resolve, reject) => {
       this.#gates.push({
@@ -155,6 +157,11 @@ export class Scheduler {
       if (gate) this.#open(gate);
       else if (!this.#wakeSomebody() && !done()) throw new Violation(`nobody can go on: ${this.#describeStuck()}`);
     }
+  }
+
+  /** Who never stops trying stands still at last, so that it can be told. */
+  #refuse<T>(process: SimProcess): Promise<T> {
+    return ++process.refused > MOST_REFUSED ? new Promise(() => undefined) : Promise.reject(isDead(process));
   }
 
   #choose(): Gate | undefined {

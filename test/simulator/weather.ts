@@ -13,6 +13,8 @@ export interface Weather {
   cancels: number;
   jumps: number;
   cacheLosses: number;
+  /** Hours or weeks in which nobody starts anything. */
+  pauses: number;
   /** The disk of the vault is full, for a while. */
   full: number;
   /** Disks change while they are read. */
@@ -31,6 +33,7 @@ export function drawWeather(draw: Draw): Weather {
     stops: draw.one([0, 0, 300, 100]),
     cancels: draw.one([0, 0, 300]),
     jumps: draw.one([0, 0, 0, 200]),
+    pauses: draw.one([0, 0, 150]),
     cacheLosses: draw.one([0, 0, 200]),
     full: draw.one([0, 0, 0, 0, 400]),
     writes: draw.one([0, 0, 400]),

@@ -105,7 +105,7 @@ export async function openSession(world: World, process: SimProcess): Promise<Va
 export function newProcess(world: World, machine: SimMachine, name: string, item?: string): SimProcess {
   const pid = FIRST_PID + world.processes.length;
   const process: SimProcess = {
-    ...{ pid, machine, name, item, state: 'running', settled: false, stoppedUntil: 0 },
+    ...{ pid, machine, name, item, state: 'running', settled: false, refused: 0, stoppedUntil: 0 },
     random: fixedRandom(`${world.seed} ${pid}`),
     began: world.scheduler.step,
     endedAt: Number.POSITIVE_INFINITY,

@@ -5,8 +5,6 @@ import { type Action, type TracedEnd, traced } from './traced-run.ts';
 /** `lost`: a write that is told to be done, and is not. */
 export type Fault = 'KILL' | 'ENOSPC' | 'EIO' | 'EACCES' | 'lost';
 
-export const FAULTS: readonly Fault[] = ['KILL', 'ENOSPC', 'EIO', 'EACCES', 'lost'];
-
 /** A system call of a program that changes files. */
 export interface FileCall {
   name: string;

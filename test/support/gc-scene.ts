@@ -1,12 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { backup } from '../../src/jobs/backup-job.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
 import type { GcOptions, GcResult } from '../../src/jobs/gc-types.ts';
 import { openPoint } from '../../src/jobs/open-point.ts';
 import type { SessionOptions, VaultSession } from '../../src/jobs/session.ts';
+import { verify } from '../../src/jobs/verify-job.ts';
 import { openSegment, segmentPath } from '../../src/vault/block-index.ts';
-import type { Store } from '../../src/vault/open-store.ts';
+import { openStore, type Store, type StoreAddress } from '../../src/vault/open-store.ts';
 import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import type { EntryBody, LoggedPoint } from '../../src/vault/vault.ts';
 import { type BenchOptions, noise, openBench, rawDisk, type VaultBench } from './vault-bench.ts';
@@ -40,7 +42,38 @@ export interface GcScene {
 export async function gcScene(folder: string, options: BenchOptions = {}): Promise<GcScene> {
   const bench = await openBench(folder, options);
   await mkdir(bench.folder, { recursive: true });
-  const disks = new Map<string, Uint8Array>();
+  return sceneIn(bench, new Map());
+}
+
+let clones = 0;
+
+/** Another vault with the same content, which knows nothing of the first one; cheaper than to make it again. */
+export async function cloned({ bench, disks }: GcScene): Promise<GcScene> {
+  const address: StoreAddress = { kind: 'memory', name: `clone-${clones++}` };
+  const store = openStore(address);
+  for (const path of await everyPath(bench.store, '.')) {
+    await using file = await store.create(path);
+    await file.write([await bench.store.get(path)]);
+  }
+  const folder = join(bench.folder, `clone-${clones}`);
+  await mkdir(folder);
+  const places = { cache: join(folder, 'cache'), state: join(folder, 'state') };
+  const copy: VaultBench = {
+    ...{ ...bench, ...places, folder, store, storeAddress: address },
+    open: (options = {}) => bench.open({ ...places, ...options, parts: { ...options.parts, store: address } }),
+    async backup(item, its, options) {
+      await using session = await copy.open();
+      return await backup(session, item, its, options);
+    },
+    async verify(readData = false) {
+      await using session = await copy.open();
+      return await verify(session, { readData });
+    },
+  };
+  return sceneIn(copy, new Map(disks));
+}
+
+function sceneIn(bench: VaultBench, disks: Map<string, Uint8Array>): GcScene {
   const scene: GcScene = {
     ...{ bench, disks },
     async save(item, letters) {
@@ -61,9 +94,10 @@ export async function gcScene(folder: string, options: BenchOptions = {}): Promi
     },
     async points() {
       await using session = await bench.open();
+      const { points } = session.vault.state;
       return new Map(
         [...disks.keys()].flatMap((ref) => {
-          const point = session.vault.state.points.get(idOf(ref));
+          const point = points.get(idOf(ref));
           return point ? [[ref, point] as const] : [];
         }),
       );
@@ -87,6 +121,14 @@ export async function gcScene(folder: string, options: BenchOptions = {}): Promi
     },
   };
   return scene;
+}
+
+async function everyPath(store: Store, folder: string): Promise<string[]> {
+  const paths = (await store.list(folder)).map((name) => (folder === '.' ? name : `${folder}/${name}`));
+  const found: string[] = [];
+  for (const path of paths)
+    found.push(...((await store.size(path)) === undefined ? await everyPath(store, path) : [path]));
+  return found;
 }
 
 export function idOf(ref: string): string {
@@ -119,9 +161,7 @@ export async function objects(store: Store): Promise<string[]> {
 }
 
 /** What the live segments list, and how often; and what the log counts of it. */
-export async function listed({
-  bench,
-}: GcScene): Promise<{
+export async function listed({ bench }: GcScene): Promise<{
   packs: Map<string, number>;
   entries: string[];
   counts: { packs: number; bytes: number };

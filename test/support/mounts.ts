@@ -14,6 +14,8 @@ export const canMakeReadOnly: boolean = canMount || process.geteuid?.() !== 0;
 export interface Mount extends Disposable {
   /** Leaves so many bytes of room. */
   leave(bytes: number): void;
+  /** Leaves room for so many files and folders. */
+  leaveFiles(count: number): void;
 }
 
 /** A file system in memory of so many bytes, in a folder that is made for it; gone with all in it at the end. */
@@ -25,6 +27,10 @@ export function mountMemory(path: string, bytes: number): Mount {
       const { blocks, bavail, bsize } = statfsSync(path);
       const size = (blocks - bavail) * bsize + room;
       execFileSync(MOUNT, ['-o', `remount,size=${Math.ceil(size)}`, path], { stdio: 'pipe' });
+    },
+    leaveFiles: (count) => {
+      const { files, ffree } = statfsSync(path);
+      execFileSync(MOUNT, ['-o', `remount,nr_inodes=${files - ffree + count}`, path], { stdio: 'pipe' });
     },
     [Symbol.dispose]: () => unmount(path),
   };

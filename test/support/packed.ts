@@ -5,7 +5,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
-const SOURCES = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'workers', 'README.md', 'CHANGELOG.md'];
+const SOURCES = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'src',
+  'workers',
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+];
 
 /** A project with the package in its node_modules, as users get it. */
 export interface Project {

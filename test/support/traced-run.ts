@@ -99,11 +99,19 @@ export async function traced(action: Action, options: readonly string[]): Promis
 
 /** The same for who does something to it before it ends. */
 export function startTraced(action: Action, options: readonly string[]): ChildProcess {
-  const program = [process.execPath, script, JSON.stringify(action)];
-  return spawn('strace', ['-f', '-qq', ...options, '--', ...program], {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '' },
+  return startUnder('strace', ['-f', '-qq', ...options, '--'], action);
+}
+
+/** Starts an action under a tool, in a group of their own. */
+export function startUnder(
+  tool: string,
+  options: readonly string[],
+  action: Action,
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  return spawn(tool, [...options, process.execPath, script, JSON.stringify(action)], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Of a whole group: strace lives as long as what it traces.
     detached: true,
   });
 }

@@ -22,6 +22,9 @@ export interface VaultAction {
   /** For the same names and the same calls in every run; nothing in one vault may ever be made twice by the same. */
   seed?: string;
   passphrase?: string;
+  /** Has a cache and a state of its own; left out: the one that made the vault. */
+  machine?: string;
+  acceptClock?: boolean;
 }
 
 export type VaultCommand =
@@ -42,28 +45,31 @@ export const BLOCK: number = 16 * 1024;
 export const SECRET = 'correct horse battery staple';
 
 /** In one thread and with a cheap key derivation: few calls, always in the same order. */
-export function optionsOf({ home, seed, passphrase = SECRET }: Omit<VaultAction, 'command'>): SessionOptions {
+export function optionsOf(action: Omit<VaultAction, 'command'>, parts: SessionOptions['parts'] = {}): SessionOptions {
+  const { home, seed, passphrase = SECRET, machine = '' } = action;
   return {
-    ...{ cache: join(home, 'cache'), state: join(home, 'state'), threads: 1, passphrase },
+    ...{ cache: join(home, machine, 'cache'), state: join(home, machine, 'state'), threads: 1, passphrase },
     parts: {
       ...{ kdf: CHEAP_KDF, reserve: 3 * BLOCK, pool: openInThreadPool(1) },
       ...(seed !== undefined && { random: fixedRandom(seed) }),
+      ...parts,
     },
   };
 }
 
-export async function perform(action: VaultAction): Promise<object & Verdict> {
+/** In this process. */
+export async function perform(action: VaultAction, parts: SessionOptions['parts'] = {}): Promise<object & Verdict> {
   const { home, command } = action;
   const vault = join(home, 'vault');
-  const options = optionsOf(action);
+  const options = optionsOf(action, parts);
   if (command.do === 'init') return await createVault(vault, { ...options, blockSize: BLOCK, compression: 'lz4' });
   await using session = await openVault(vault, options);
-  return await performIn(session, home, command);
+  return await performIn(session, action, command);
 }
 
 async function performIn(
   session: VaultSession,
-  home: string,
+  { home, acceptClock = false }: VaultAction,
   command: Exclude<VaultCommand, { do: 'init' }>,
 ): Promise<object & Verdict> {
   const at = (name: string): string => join(home, name);
@@ -77,7 +83,7 @@ async function performIn(
     case 'restore':
       return await restore(session, command.ref, { to: at(command.to), force: command.force ?? false });
     case 'forget':
-      return await forget(session, { refs: command.refs });
+      return await forget(session, { refs: command.refs }, { acceptClock });
     case 'unforget':
       return await unforget(session, command.refs);
     case 'pin':
@@ -85,7 +91,7 @@ async function performIn(
     case 'unpin':
       return await unpin(session, command.ref);
     case 'protect':
-      return await protect(session, { minRetention: command.minRetention });
+      return await protect(session, { minRetention: command.minRetention, acceptClock });
     case 'key add':
       return await addKey(session, { passphrase: command.passphrase, label: command.label });
     case 'key change':
@@ -95,7 +101,7 @@ async function performIn(
     case 'repair':
       return await repairVault(session);
     case 'gc':
-      return await gc(session, { grace: command.grace, softDelete: command.softDelete });
+      return await gc(session, { grace: command.grace, softDelete: command.softDelete, acceptClock });
     default:
       return command satisfies never;
   }

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex } from '../../base/hex.ts';
+import { fromHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { BinaryReader, BinaryWriter } from '../binary.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.ts';
@@ -44,14 +44,9 @@ export function decodeCheckpoint(keys: VaultKeys, stored: Uint8Array, sequence: 
   return state;
 }
 
-/** Two states come to the same: what a checkpoint tells and what the log tells. */
-export function isSameState(one: VaultState, other: VaultState): boolean {
-  return equalBytes(one.head, other.head) && equalBytes(encodeState(one), encodeState(other));
-}
-
 function encodeState(state: VaultState): Uint8Array {
   const to = new BinaryWriter().u64(state.time);
-  const closed = [...state.jobs].flatMap(([job, status]) => (status === 'closed' ? [job] : []));
+  const closed = [...state.jobs].flatMap(([job, status]) => (status === 'closed' ? [job] : [])).sort();
   to.u32(closed.length).bytes(fromHex(closed.join('')));
   list(to, state.opened, ([job, { sequence, time, verb }]) => to.bytes(fromHex(job)).u64(sequence).u64(time).u8(verb));
   list(to, [...state.points.values()], (point) => encodePoint(to, state, point));

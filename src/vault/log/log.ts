@@ -81,7 +81,8 @@ export class Log {
    */
   async hashAt(sequence: number): Promise<Uint8Array | undefined> {
     const { hashes } = this.state;
-    if (sequence > this.state.sequence) return undefined;
+    // It may come from a damaged cache.
+    if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > this.state.sequence) return undefined;
     let at = sequence;
     while (!hashes.has(at)) at++;
     for (; at > sequence; at--) {

@@ -1,0 +1,39 @@
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FileCall, injection } from './call-faults.ts';
+import { type Action, endOf, startTraced, type TracedEnd } from './traced-run.ts';
+
+/** A program that was stopped, as by SIGSTOP, a closed lid, or a disk that does not answer. */
+export interface StoppedRun {
+  goOn(): Promise<TracedEnd>;
+}
+
+/** Milliseconds. */
+const OFTEN = 5;
+
+/** Runs an action until it has done a call, and stops it there. `log`: a file of its own. @throws where it ends before */
+export async function stopAfter(action: Action, call: FileCall, log: string): Promise<StoppedRun> {
+  const child = startTraced(action, [...injection(call, 'STOP'), '-o', log]);
+  let end: TracedEnd | undefined;
+  const ended = endOf(child).then((told) => {
+    end = told;
+    return told;
+  });
+  // Who waits for the end is told.
+  ended.catch(() => undefined);
+  while (!(await readFile(log, 'utf8').catch(() => '')).includes('--- stopped by SIGSTOP ---')) {
+    if (end || child.exitCode !== null)
+      throw new Error(`it ended before it was stopped: ${JSON.stringify(await ended)}`);
+    await sleep(OFTEN);
+  }
+  return {
+    async goOn() {
+      const tracer = child.pid as number;
+      const children = await readFile(`/proc/${tracer}/task/${tracer}/children`, 'utf8');
+      process.kill(Number(children), 'SIGCONT');
+      const told = await ended;
+      await rm(log);
+      return told;
+    },
+  };
+}
