@@ -140,7 +140,7 @@ describe('a hook that takes too long', () => {
     const orphan = `sh -c "trap '' TERM; sleep 30; sleep 30" & echo $!; sleep 30`;
     for (const command of [deaf, orphan]) {
       const notices: string[] = [];
-      const result = await hook(command, { timeout: 150, killAfter: 150, onNotice: (text) => notices.push(text) });
+      const result = await hook(command, { timeout: 600, killAfter: 150, onNotice: (text) => notices.push(text) });
       expect(result.outcome).toBe('timed-out');
       expect(await allDead(pidsIn(result))).toBe(true);
       expect(notices).toEqual(['--pre did not end 0.15 s after SIGTERM: all of it was sent SIGKILL']);
