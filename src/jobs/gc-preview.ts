@@ -32,7 +32,7 @@ export async function previewGc(all: Collection): Promise<void> {
   const sizeOf = (numbers: readonly number[]): number =>
     numbers.reduce((sum, number) => sum + (facts[number] as PackFacts).size, 0);
   tally.condemned = { points: condemn.points.length, packs: condemn.packs.length, bytes: sizeOf(condemn.packs) };
-  tally.repacked = { packs: repack.packs.length, into: Math.ceil(repack.bytes / PACK), bytes: repack.bytes };
+  tally.repacked = { packs: repack.packs.length, into: packsFor(facts, repack.packs), bytes: repack.bytes };
   const names = new Set([...condemn.packs, ...repack.packs].map((number) => (facts[number] as PackFacts).name));
   const isGone = (pack: string): boolean => names.has(pack) || vault.state.condemned.has(pack);
   const merges = planMerges(await readTails(vault, { signal }), isGone);
@@ -45,4 +45,14 @@ export async function previewGc(all: Collection): Promise<void> {
   const given = [...condemn.packs, ...repack.packs];
   if (grace === 0) for (const number of given) countSwept(tally, 'packs', sizeOf([number]));
   else setLater(tally, [...due.later, { bytes: sizeOf(given), at: now + grace }]);
+}
+
+/** Pages and blocks never share a pack. */
+function packsFor(facts: readonly PackFacts[], numbers: readonly number[]): number {
+  const bytes = { data: 0, pages: 0 };
+  for (const number of numbers) {
+    const { holdsPages, keptBytes } = facts[number] as PackFacts;
+    bytes[holdsPages ? 'pages' : 'data'] += keptBytes;
+  }
+  return Math.ceil(bytes.data / PACK) + Math.ceil(bytes.pages / PACK);
 }

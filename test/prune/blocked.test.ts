@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
+import type { Store } from '../../src/vault/open-store.ts';
 import { AT_ONCE, type GcScene, gcScene, listed } from '../support/gc-scene.ts';
 import { failReads, flipAt, hurt, readMaps } from '../support/hurt-vault.ts';
+import { happensBefore } from '../support/race.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -79,6 +81,42 @@ describe('what cannot be read', () => {
     const { warnings, condemned } = await scene.gc({ grace: 0 });
     expect(warnings).toEqual([expect.stringContaining(gone)]);
     expect(condemned.points).toBe(0);
+  });
+
+  it('as a page of a forgotten point for a moment only, does not cost what is below it when the point is brought back', async () => {
+    const scene = await gcScene(folder.fresh('moment'));
+    const gone = await scene.save('web', 'abcdef');
+    const leaf = (await pagesOf(scene, 'web'))[3]!;
+    await scene.forget(gone);
+    await scene.save('db', 'xyz');
+    let isBroken = true;
+    const broken = (path: string, at: number, length: number): boolean =>
+      isBroken && path === leaf.path && at <= leaf.at && leaf.at < at + length;
+    const failing = (store: Store): Store => ({
+      ...store,
+      open: async (path) => {
+        const file = await store.open(path);
+        const read: typeof file.read = (at, target) =>
+          broken(path, at, target.byteLength)
+            ? Promise.reject(new VhdvaultError('IO', 'input/output error', { details: { system: 'EIO' } }))
+            : file.read(at, target);
+        return { ...file, size: file.size, read };
+      },
+    });
+    // What is below the leaf is about to be given up.
+    const atCommit = happensBefore(
+      (what) => what.startsWith('create staging/entry-'),
+      async () => {
+        isBroken = false;
+        await scene.unforget(gone);
+      },
+    );
+    scene.wrap((store) => atCommit(failing(store)));
+    const { warnings } = await scene.gc({ grace: 0 });
+    scene.wrap();
+    expect(warnings).toHaveLength(1);
+    expect((await scene.points()).get(gone)?.forgotten).toBeUndefined();
+    await scene.check();
   });
 
   it.each(['flipped', 'missing', 'another one'] as const)('as a segment (%s) lets gc refuse', async (how) => {

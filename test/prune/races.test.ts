@@ -45,11 +45,18 @@ async function atEveryMoment(
   const start = Math.floor(every / 2);
   for (const k of moments.filter((_, n) => n % every === start % every)) {
     const other = await cloned(scene);
-    const race = raceAt(k, () => happens(other));
+    let spared: string[] = [];
+    const race = raceAt(k, async () => {
+      await happens(other);
+      spared = await sparedPoints(other);
+    });
     other.wrap(race.wrap);
     await other.gc();
     other.wrap();
     expect(race.hit, String(k)).toBe(true);
+    expect([...(await other.points()).keys()], `at operation ${k}: ${race.what}`).toEqual(
+      expect.arrayContaining(spared),
+    );
     try {
       await other.check();
       await after?.(other);
@@ -59,6 +66,10 @@ async function atEveryMoment(
       throw new Error(`at operation ${k}: ${race.what}`, { cause });
     }
   }
+}
+
+async function sparedPoints(other: GcScene): Promise<string[]> {
+  return [...(await other.points())].filter(([, { forgotten, pinned }]) => !forgotten || pinned).map(([ref]) => ref);
 }
 
 describe('beside a gc, at any moment,', () => {

@@ -171,6 +171,7 @@ describe('a repack whose job is closed by somebody', () => {
     expect(closed).not.toBe('');
     expect(repacked).toMatchObject({ packs: 1, into: 1 });
     await scene.check();
+    expect(await scene.gc()).toMatchObject({ repacked: { packs: 0 }, freedBytes: 0 });
     const { packs } = await listed(scene);
     expect((await scene.packs()).map((path) => path.slice('packs/xx/'.length)).sort()).toEqual(
       [...packs.keys()].sort(),

@@ -1,0 +1,89 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { GcResult } from '../../src/jobs/gc-types.ts';
+import { gcText } from '../../src/report/gc-text.ts';
+import { plain } from './results.ts';
+
+const MIB = 2 ** 20;
+const nothing: GcResult = {
+  dryRun: false,
+  condemned: { points: 0, packs: 0, bytes: 0 },
+  abandoned: [],
+  repacked: { packs: 0, into: 0, bytes: 0 },
+  merged: { segments: 0, into: 0 },
+  swept: { packs: 0, segments: 0, bytes: 0 },
+  freedBytes: 0,
+  freedLater: [],
+  warnings: [],
+  notices: [],
+  seconds: 0.131,
+};
+const all: GcResult = {
+  ...nothing,
+  condemned: { points: 4, packs: 2, bytes: 64 * MIB },
+  abandoned: [
+    { item: 'web01', opened: '2026-11-20T09:00:00.000Z' },
+    { item: '(gc)', opened: '2026-11-20T10:00:00.000Z' },
+    { item: null, opened: '2026-11-20T11:00:00.000Z' },
+  ],
+  repacked: { packs: 7, into: 2, bytes: 29 * MIB },
+  merged: { segments: 8, into: 1 },
+  swept: { packs: 9, segments: 3, bytes: 192 * MIB },
+  freedBytes: 192 * MIB,
+  freedLater: [{ bytes: 93 * MIB, at: '2026-11-24T09:01:00.000Z' }],
+  warnings: ['pack 12ab cannot be read whole'],
+  notices: ['the lock of a dead run was taken over'],
+};
+
+beforeAll(() => {
+  process.env.TZ = 'Europe/Berlin';
+});
+
+describe('a gc', () => {
+  test('tells each step that did something, then what is free now, and what will be when', () => {
+    expect(gcText(all, plain)).toMatchInlineSnapshot(`
+      "abandoned  the interrupted backup of web01 of 2026-11-20 10:00
+      abandoned  an interrupted gc of 2026-11-20 11:00
+      abandoned  an interrupted run of 2026-11-20 12:00
+      given up   4 forgotten points, 2 packs that no point needs (64 MiB)
+      repacked   7 packs into 2, 29 MiB written
+      merged     8 index segments into 1
+      deleted    9 packs and 3 index segments (192 MiB)
+      note: the lock of a dead run was taken over
+      warning: pack 12ab cannot be read whole
+      192 MiB freed in 131 ms
+      93 MiB can be freed from 2026-11-24 10:01 on: run \`vhdvault gc\` then"
+    `);
+  });
+
+  test('tells of a dry run what would be', () => {
+    const { freedBytes, ...rest } = all;
+    expect(
+      gcText({ ...rest, freedBytes, dryRun: true }, plain)
+        .split('\n')
+        .slice(-2),
+    ).toMatchInlineSnapshot(`
+      [
+        "dry run: 192 MiB would be freed now",
+        "93 MiB can be freed from 2026-11-24 10:01 on: run \`vhdvault gc\` then",
+      ]
+    `);
+    expect(gcText({ ...nothing, dryRun: true }, plain)).toBe('dry run: nothing would be freed now');
+  });
+
+  test('says so when there is nothing to free', () => {
+    expect(gcText(nothing, plain)).toBe('nothing freed now, in 131 ms');
+  });
+
+  test('counts in the singular where there is one', () => {
+    const one = {
+      ...nothing,
+      condemned: { points: 1, packs: 1, bytes: 512 },
+      swept: { packs: 1, segments: 0, bytes: 512 },
+    };
+    expect(gcText(one, plain)).toMatchInlineSnapshot(`
+      "given up  1 forgotten point, 1 pack that no point needs (512 B)
+      deleted   1 pack (512 B)
+      nothing freed now, in 131 ms"
+    `);
+  });
+});
