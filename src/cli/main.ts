@@ -15,7 +15,7 @@ export async function main(): Promise<void> {
   const json = wantsJson(words);
   const secrets = new Secrets();
   secrets.keep(env.VHDVAULT_PASSPHRASE);
-  using signals = listenForSignals();
+  const signals = listenForSignals();
   try {
     const outcome = await perform(words, { env, cwd: process.cwd(), signal: signals.signal, stdin, stderr, secrets });
     if ('print' in outcome) stdout.write(`${outcome.print}\n`);

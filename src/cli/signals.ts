@@ -1,7 +1,7 @@
 /** Signals that ask a run to end, and the exit codes that tell of them. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-export interface Signals extends Disposable {
+export interface Signals {
   readonly signal: AbortSignal;
   /** Of the signal that came first. */
   readonly exitCode: number | undefined;
@@ -9,7 +9,7 @@ export interface Signals extends Disposable {
 
 /**
  * The first signal asks the run to end cleanly; the next one takes the handlers away and is raised again, so that the
- * process dies of it at once, as its parent expects.
+ * process dies of it at once, as its parent expects. One that comes when all is done and said changes neither.
  */
 export function listenForSignals(): Signals {
   const controller = new AbortController();
@@ -33,7 +33,6 @@ export function listenForSignals(): Signals {
     get exitCode() {
       return exitCode;
     },
-    [Symbol.dispose]: stop,
   };
 }
 

@@ -19,6 +19,7 @@ import { count, countAbandoned, countSwept, newTally, setLater, type Tally } fro
 import type { GcOptions, GcResult } from './gc-types.ts';
 import type { ItemLock } from './item-lock.ts';
 import { lockForWriting } from './lock-for-writing.ts';
+import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
 
 /**
@@ -71,7 +72,8 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
   await deleteOrphans(all);
-  if (staging) await removeLeftovers(vault, staging, isAlive);
+  if (staging) await removeLeftovers(vault, staging, { now: sparing.now(), grace, isAlive });
+  await forgetScratch(session, staging?.locations ?? []);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),
@@ -94,6 +96,14 @@ async function deleteOrphans({ session: { vault }, options: { signal }, tally }:
   tally.warnings.push(...warnings);
   await deleteFiles(vault, packs, { signal, onDelete: (bytes) => countSwept(tally, 'packs', bytes) });
   await deleteFiles(vault, segments, { signal, onDelete: (bytes) => countSwept(tally, 'segments', bytes) });
+}
+
+/** What a run of this machine that nobody can go on with kept in the cache; it saves time only, and so does its removal. */
+async function forgetScratch(session: VaultSession, locations: readonly { job: string }[]): Promise<void> {
+  const { jobs } = session.vault.state;
+  for (const { job } of locations) {
+    if (jobs.get(job) === 'closed') await removeScratch(session, { job }).catch(() => undefined);
+  }
 }
 
 /** What needs room to free some: where there is none, the vault does without for now. */

@@ -13,13 +13,17 @@ export interface DeadJob {
   opened: number;
 }
 
-/** A staging location, and the item that its journal names; undefined where it cannot be read. */
+/** A staging location, and what its journal tells; undefined where it cannot be read. */
 export interface FoundLocation extends StagingLocation {
+  hasJournal: boolean;
   item: string | undefined;
+  /** Milliseconds since 1970 UTC, by the clock of its machine. */
+  started: number | undefined;
 }
 
 const BACKUP = 1;
-const DAY = 24 * 3600 * 1000;
+/** Time for a command that locks nothing. */
+export const UNLOCKED_GRACE: number = 24 * 3600 * 1000;
 
 /** Whether a live process has the lock of an item. */
 export type IsAlive = (item: string) => Promise<boolean>;
@@ -50,7 +54,7 @@ export async function findDeadJobs(options: {
     const age = now - time;
     if (verb !== BACKUP && (item === undefined || item === GC_ITEM)) dead.push(one);
     else if (item !== undefined && !isLocked(item)) {
-      if (age >= Math.max(grace, DAY)) dead.push(one);
+      if (age >= Math.max(grace, UNLOCKED_GRACE)) dead.push(one);
     } else if ((grace === 0 || age >= grace) && !(item !== undefined && (await isAlive(item)))) dead.push(one);
   }
   return dead;

@@ -1,12 +1,19 @@
 import { isError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { everyPoint } from '../point/catalog.ts';
-import { freshFolder, locationOf, placesOf, readRecord, removeStaging } from '../staging/staging-location.ts';
+import {
+  freshFolder,
+  locationOf,
+  placesOf,
+  readRecord,
+  removeStaging,
+  type StagingLocation,
+} from '../staging/staging-location.ts';
 import { ownerOf } from '../vault/object-owner.ts';
 import type { Store } from '../vault/open-store.ts';
 import { unsealJournal } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
-import { type FoundLocation, type IsAlive, isLocked } from './abandon.ts';
+import { type FoundLocation, type IsAlive, isLocked, UNLOCKED_GRACE } from './abandon.ts';
 import { GC_ITEM } from './own-job.ts';
 
 /** Entries and checkpoints that a command writes which stores nothing; its commit makes one again that is gone. */
@@ -23,6 +30,14 @@ export interface StagingFile {
   path: string;
 }
 
+/** Who tells what is dead. */
+export interface Judge {
+  /** Milliseconds since 1970 UTC, by the log's clock. */
+  now: number;
+  grace: number;
+  isAlive: IsAlive;
+}
+
 /** All staging locations, and what else lies beside them. @throws IO */
 export async function findStaging(vault: Vault): Promise<{ locations: FoundLocation[]; files: StagingFile[] }> {
   const locations: FoundLocation[] = [];
@@ -30,11 +45,18 @@ export async function findStaging(vault: Vault): Promise<{ locations: FoundLocat
   for (const store of placesOf(vault)) {
     for (const name of await store.list('staging')) {
       const location = locationOf(store, name);
-      if (location) locations.push({ ...location, item: (await readRecord(vault, location))?.item });
+      if (location) locations.push(await foundLocation(vault, location));
       else files.push({ store, path: `staging/${name}` });
     }
   }
   return { locations, files };
+}
+
+async function foundLocation(vault: Vault, location: StagingLocation): Promise<FoundLocation> {
+  const { store, folder } = location;
+  const record = await readRecord(vault, location);
+  const hasJournal = record !== undefined || (await store.size(`${folder}/journal`)) !== undefined;
+  return { ...location, hasJournal, item: record?.item, started: record?.started };
 }
 
 /**
@@ -45,14 +67,14 @@ export async function findStaging(vault: Vault): Promise<{ locations: FoundLocat
 export async function removeLeftovers(
   vault: Vault,
   found: { locations: readonly FoundLocation[]; files: readonly StagingFile[] },
-  isAlive: IsAlive,
+  judge: Judge,
 ): Promise<void> {
   for (const location of found.locations) {
     const status = vault.state.jobs.get(location.job);
-    if (status === 'closed' || (status === undefined && (await isDead(location.item, isAlive))))
+    if (status === 'closed' || (status === undefined && (await isAbandoned(location, judge))))
       await removeStaging(location);
   }
-  for (const file of found.files) await removeFile(vault, file, isAlive);
+  for (const file of found.files) await removeFile(vault, file, judge.isAlive);
   const checkpoints = (await vault.store.list('ckpt')).filter((name) => CHECKPOINT.test(name)).sort();
   for (const name of checkpoints.slice(0, -KEPT_CHECKPOINTS)) await vault.store.remove(`ckpt/${name}`);
 }
@@ -62,6 +84,13 @@ async function removeFile(vault: Vault, { store, path }: StagingFile, isAlive: I
   if (PART.test(name)) await store.remove(path);
   else if (name === INIT || (FRESH.test(name) && (await isDead(await itemOf(vault, store, path), isAlive))))
     await store.removeFolder(path);
+}
+
+/** Of a job that the log does not know. A location gets its name with the journal in it, so without one it was about to be removed. */
+async function isAbandoned({ hasJournal, item, started = 0 }: FoundLocation, judge: Judge): Promise<boolean> {
+  if (!hasJournal) return true;
+  if (item === undefined || isLocked(item)) return await isDead(item, judge.isAlive);
+  return judge.now - started >= Math.max(judge.grace, UNLOCKED_GRACE);
 }
 
 async function isDead(item: string | undefined, isAlive: IsAlive): Promise<boolean> {

@@ -40,8 +40,9 @@ export interface Marks {
   pages: PageMarks;
   /** Owners of pages below this are points of which every page was read. */
   whole: number;
-  /** Ids of the points that were marked, and of those that can be given up. */
+  /** Ids of the points that were marked whole; of soft-deleted ones that may not have been; of those that can be given up. */
   spared: Set<string>;
+  doubtful: Set<string>;
   lapsed: string[];
   /** What of soft-deleted points could not be read, and so is not kept. */
   warnings: string[];
@@ -95,10 +96,13 @@ async function markOnce(options: MarkOptions): Promise<Marks> {
   const most = Math.max(LEAST_IDS, Math.floor((MEMORY - inventory.pages * BYTES_OF_PAGE) / BYTES_OF_ID));
   for (const [n, range] of rangesOf(inventory, options.idsPerPass ?? most).entries())
     await markRange(marking, range, n === 0);
+  // Another forgotten point may have the page that is lost, too.
+  const whole = marking.lost.size > 0 ? live.length : points.length;
+  const ids = points.map(({ logged }) => logged.point);
   return {
-    ...{ basis, packs, pages, lapsed },
-    whole: marking.lost.size > 0 ? live.length : points.length,
-    spared: new Set(points.map(({ logged }) => logged.point)),
+    ...{ basis, packs, pages, lapsed, whole },
+    spared: new Set(ids.slice(0, whole)),
+    doubtful: new Set(ids.slice(whole)),
     warnings: warningsOf(marking),
   };
 }

@@ -4,7 +4,7 @@ import { IdTable } from '../point/id-table.ts';
 import { idsIn, walkMap } from '../point/map-walk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { type BlockIndex, openSegmentIndex } from '../vault/block-index.ts';
-import { isSpared, unusablePacks, type Vault, type VaultState } from '../vault/vault.ts';
+import { isPinned, isSpared, type LoggedPoint, unusablePacks, type Vault, type VaultState } from '../vault/vault.ts';
 import { blockedByPoint, isUnreadable } from './blocked.ts';
 import type { Marks, Sparing } from './mark.ts';
 import type { PackFacts } from './pack-table.ts';
@@ -76,15 +76,15 @@ export class Needs {
     this.#known = { sequence, lastCondemn, lastQuarantine };
   }
 
-  /** New, unforgotten or pinned since the mark. */
+  /** New, unforgotten or pinned since the mark. What could not be read whole then must be now, once it is more than soft-deleted. */
   #addedPoints({ points }: VaultState): CatalogPoint[] {
     const { vault, sparing } = this.#options;
     const time = sparing.now();
-    const added = new Set(
-      [...points.values()]
-        .filter((point) => !this.#spared.has(point.point) && isSpared(point, time, sparing.softDelete))
-        .map(({ point }) => point),
-    );
+    const isAdded = (point: LoggedPoint): boolean => {
+      if (this.#spared.has(point.point) || !isSpared(point, time, sparing.softDelete)) return false;
+      return !this.marks.doubtful.has(point.point) || !point.forgotten || isPinned(point, time);
+    };
+    const added = new Set([...points.values()].filter(isAdded).map(({ point }) => point));
     return added.size > 0 ? everyPoint(vault).filter(({ logged }) => added.has(logged.point)) : [];
   }
 

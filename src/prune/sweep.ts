@@ -85,10 +85,13 @@ export async function applySweep(
 
 /** Removes files and makes that durable; who asks has made sure. */
 export async function deleteFiles(
-  { store }: Vault,
+  vault: Vault,
   files: readonly { path: string; bytes: number }[],
   { signal, onDelete }: Stoppable & { onDelete: (bytes: number) => void },
 ): Promise<void> {
+  // What somebody else gave up must not be live again after a power cut.
+  if (files.length > 0) await vault.makeDurable();
+  const { store } = vault;
   const folders = new Set<string>();
   try {
     for (const { path, bytes } of files) {

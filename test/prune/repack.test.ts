@@ -119,6 +119,21 @@ describe('a quarantined pack', () => {
     await scene.check();
   });
 
+  it('and another one with the same blocks give them to a new one once', async () => {
+    const scene = await gcScene(folder.fresh('twice'));
+    // Both store all blocks, since neither knows of the other.
+    const other = (): Promise<string> => scene.save('db', 'abcdef');
+    scene.wrap(happensBefore((what) => what.startsWith('rename index/'), other));
+    await scene.save('web', 'abcdef');
+    scene.wrap();
+    const before = await listed(scene);
+    for (const pack of before.packs.keys()) await scene.commit({ type: 'quarantine', pack, frames: [] });
+    await scene.gc();
+    const { entries } = await listed(scene);
+    expect(entries).toHaveLength(before.entries.length / 2);
+    await scene.check();
+  });
+
   it('of which every frame is lost is condemned, and so is one whose blocks were stored again', async () => {
     const scene = await gcScene(folder.fresh('healed'));
     await scene.save('web', 'abcdef');

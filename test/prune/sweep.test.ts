@@ -117,6 +117,25 @@ describe('a sweep leaves alone', () => {
   });
 });
 
+describe('a sweep', () => {
+  it('deletes nothing before the log that gave it up is durable, whoever wrote it', async () => {
+    const scene = await gcScene(folder.fresh('durable'));
+    await scene.forget(await scene.save('web', 'abc'));
+    await scene.gc({ softDelete: 0 });
+    const log: string[] = [];
+    scene.wrap((store) => ({
+      ...store,
+      syncFolder: (path) => store.syncFolder(path).then(() => void log.push(`sync ${path}`)),
+      remove: (path) => store.remove(path).then(() => void log.push(`remove ${path}`)),
+    }));
+    await scene.gc({ softDelete: 0, grace: 0 });
+    const first = log.findIndex((what) => /^remove (packs|index)/.test(what));
+    expect(first).toBeGreaterThan(0);
+    expect(log.slice(0, first)).toContain('sync log');
+    expect(log.slice(first)).toEqual(expect.arrayContaining([expect.stringMatching(/^sync packs/), 'sync index']));
+  });
+});
+
 describe('leftovers', () => {
   it('of dead runs go, whatever they were doing', async () => {
     const scene = await gcScene(folder.fresh('leftovers'));
@@ -126,6 +145,10 @@ describe('leftovers', () => {
     const { vault } = session;
     await createStaging(vault, '1'.repeat(32), { item: 'web', started: 0 });
     await createStaging(vault, '2'.repeat(32), { item: 'never-saved', started: 0 });
+    await createStaging(vault, '3'.repeat(32), { item: '(repair)', started: vault.clock.now() - 24 * 3600 * 1000 });
+    const half = await createStaging(vault, '4'.repeat(32), { item: 'web', started: 0 });
+    await store.remove(`${half.folder}/journal`);
+    await put(store, `${half.folder}/part`, Uint8Array.of(1));
     for (const path of [
       'staging/entry-0123abcd',
       'staging/checkpoint-0123abcd',
@@ -150,7 +173,8 @@ describe('leftovers', () => {
     const repair = await createStaging(vault, '2'.repeat(32), { item: '(repair)', started: 0 });
     const torn = await createStaging(vault, '3'.repeat(32), { item: 'db', started: 0 });
     await store.remove(`${torn.folder}/journal`);
-    await put(store, `${torn.folder}/pack`, Uint8Array.of(1));
+    await put(store, `${torn.folder}/journal`, Uint8Array.of(1));
+    await createStaging(vault, '4'.repeat(32), { item: '(repair)', started: vault.clock.now() });
     await put(store, `${freshFolder(vault, 'web')}/pack`, Uint8Array.of(1));
     await put(store, `staging/new-${'5'.repeat(32)}/pack`, Uint8Array.of(1));
     await vault.openJob('1'.repeat(32), live.folder);

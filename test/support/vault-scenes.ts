@@ -46,7 +46,7 @@ export const SCENES: readonly VaultScene[] = [
     return { do: 'backup', item: 'box', disks: ['a'] };
   }),
   scene('a backup of what did not change', 'more', async () => ({ do: 'backup', item: 'box', disks: ['a'] })),
-  scene('a backup that goes on with an interrupted one', 'more', async ({ home }) => {
+  scene('a backup that goes on with another', 'more', async ({ home }) => {
     await writeDisk(home, 'a', [41, 2, 0, 11, 42, 5, 43, 7, 8, 9]);
     const command = { do: 'backup', item: 'box', disks: ['a'] } as const;
     await interruptBackup({ home, command, seed: 'the interrupted one' });
@@ -66,7 +66,7 @@ export const SCENES: readonly VaultScene[] = [
   scene('bringing a point back', 'same', async ({ points }) => ({ do: 'unforget', refs: [points.forgotten] })),
   scene('pinning a point', 'same', async ({ points }) => ({ do: 'pin', ref: points.old })),
   scene('taking a pin away', 'same', async ({ points }) => ({ do: 'unpin', ref: points.pinned })),
-  scene('pinning a point by an entry with a checkpoint', 'same', async ({ home, points }) => {
+  scene('pinning a point, with a checkpoint', 'same', async ({ home, points }) => {
     await growLog(home, points.pinned, 31);
     return { do: 'pin', ref: points.old };
   }),
@@ -97,7 +97,7 @@ export const SCENES: readonly VaultScene[] = [
     await forgetMost({ home, points });
     return { ...FREE_NOW, grace: DAY };
   }),
-  scene('a gc that frees what an earlier one gave up', 'same', async ({ home, points }) => {
+  scene('a gc that frees what was given up', 'same', async ({ home, points }) => {
     await forgetMost({ home, points });
     await perform({ home, command: { ...FREE_NOW, grace: DAY } });
     return FREE_NOW;
@@ -109,7 +109,7 @@ export const SCENES: readonly VaultScene[] = [
     }
     return FREE_NOW;
   }),
-  scene('a gc that gives up an interrupted backup', 'same', async ({ home }) => {
+  scene('a gc that gives up a dead backup', 'same', async ({ home }) => {
     await writeDisk(home, 'a', [41, 2, 0, 11, 42, 5, 43, 7, 8, 9]);
     await interruptBackup({ home, command: { do: 'backup', item: 'box', disks: ['a'] }, seed: 'the interrupted one' });
     return FREE_NOW;
