@@ -62,7 +62,7 @@ const rollbackOptions = {
   },
 } as const;
 
-/** Of commands that decide by the age of points. */
+/** Of commands that decide by the age of points, or make some. */
 export const clockOptions = {
   'accept-clock': {
     type: 'boolean',

@@ -4,6 +4,7 @@ import { encodeLabel, type PointLabel, parseLabel } from '../point/manifest.ts';
 import type { BackupOptions, BackupResult } from './backup-types.ts';
 import { type HookResult, runHook } from './hooks.ts';
 import type { VaultSession } from './session.ts';
+import type { ClockTrust } from './types.ts';
 import { withStaging } from './with-staging.ts';
 
 /** What the run between the hooks needs to know of them. */
@@ -58,7 +59,7 @@ export async function withHooks(
       VHDVAULT_WARNINGS: String(made.warnings.length),
     },
   });
-  return await labelled(session, { ...made, hooks: [...hooks, post] }, { consistency, pre, post });
+  return await labelled(session, { ...made, hooks: [...hooks, post] }, { consistency, pre, post, options });
 }
 
 /** `--post` is not cancelled with the run: it takes away what `--pre` made. */
@@ -115,7 +116,12 @@ function labelBefore(pre: HookResult | undefined, { consistency = 'crash', post 
 async function labelled(
   session: VaultSession,
   made: BackupResult,
-  told: { consistency: NonNullable<BackupOptions['consistency']>; pre: HookResult | undefined; post: HookResult },
+  told: {
+    consistency: NonNullable<BackupOptions['consistency']>;
+    pre: HookResult | undefined;
+    post: HookResult;
+    options: ClockTrust;
+  },
 ): Promise<BackupResult> {
   const { pre, post } = told;
   const succeeded = post.problem === null && (pre?.problem ?? null) === null;
@@ -128,7 +134,7 @@ async function labelled(
   };
   try {
     await commitLabel(session, made, label);
-    await session.rememberHead();
+    await session.rememberHead(told.options);
     return { ...made, consistency, warnings };
   } catch (error) {
     if (!isError(error)) throw error;

@@ -11,6 +11,7 @@ import { pointsOf } from '../point/catalog.ts';
 import { checkParentRoots, type PointType } from '../point/manifest.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BackupOptions } from './backup-types.ts';
+import { clockWarning } from './check-clock.ts';
 import { disksOf } from './latest-disks.ts';
 import type { VaultSession } from './session.ts';
 import { closeSources, openSources, type SourceDisk } from './source-disks.ts';
@@ -57,7 +58,7 @@ export async function openRun(
     return {
       ...{ session, item, options, sources, plan, started, begun },
       warnings: [
-        ...(session.clockDoubt ? [session.clockDoubt] : []),
+        ...clockWarning(session, options),
         ...fullnessWarning(item, points.length),
         ...plan.warnings,
         ...sources.flatMap((source) => source.warnings),

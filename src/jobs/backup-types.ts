@@ -1,6 +1,6 @@
 import type { Consistency, PointType } from '../point/manifest.ts';
 import type { HookResult } from './hooks.ts';
-import type { ByteCounts, Watchable } from './types.ts';
+import type { ByteCounts, ClockTrust, Watchable } from './types.ts';
 
 export type { HookResult } from './hooks.ts';
 
@@ -25,7 +25,7 @@ export interface DiskResult {
 }
 
 /** How to back up. */
-export interface BackupOptions extends Watchable {
+export interface BackupOptions extends Watchable, ClockTrust {
   /** Default auto: full the first time, incremental afterwards. */
   type?: 'auto' | PointType;
   /** Default: the first disk. */

@@ -1,11 +1,6 @@
 import { VhdvaultError } from '../base/errors.ts';
 import type { VaultSession } from './session.ts';
-
-/** Option of what decides by the age of points. */
-export interface ClockTrust {
-  /** Go on although the clock of this machine may be wrong by a day or more. */
-  acceptClock?: boolean;
-}
+import type { ClockTrust } from './types.ts';
 
 /**
  * By a wrong clock points are older than they are, and may be given up too early (L7). Whoever goes on marks the entries.
@@ -17,6 +12,12 @@ export function checkClock(session: VaultSession, { acceptClock = false }: Clock
   throw new VhdvaultError('CLOCK_DOUBTED', `${clockDoubt}: nothing is decided by the age of points`, {
     hint: 'set the clock if it is wrong; if it is right, go on with --accept-clock',
   });
+}
+
+/** What a backup says, which goes on: the time of its point may be wrong. */
+export function clockWarning({ clockDoubt }: VaultSession, { acceptClock = false }: ClockTrust): string[] {
+  if (clockDoubt === undefined || acceptClock) return [];
+  return [`${clockDoubt}: set it if it is wrong; if it is right, say so once with --accept-clock`];
 }
 
 /** What every replay will judge an entry by that is written now: milliseconds since 1970 UTC, by the log's clock. */

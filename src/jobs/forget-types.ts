@@ -1,6 +1,5 @@
-import type { ClockTrust } from './check-clock.ts';
 import type { GcResult } from './gc-types.ts';
-import type { Watchable } from './types.ts';
+import type { ClockTrust, Watchable } from './types.ts';
 
 /** Points by name, or what rules do not keep of the points of items. */
 export type WhatToForget =

@@ -55,7 +55,7 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
     if (problem !== undefined) tally.warnings.push(problem);
     else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
   } finally {
-    if (vault.state.sequence > before) await session.rememberHead();
+    if (vault.state.sequence > before || options.acceptClock) await session.rememberHead(options);
   }
 }
 

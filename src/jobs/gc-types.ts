@@ -1,5 +1,4 @@
-import type { ClockTrust } from './check-clock.ts';
-import type { Watchable } from './types.ts';
+import type { ClockTrust, Watchable } from './types.ts';
 
 /** How to free what no point needs. */
 export interface GcOptions extends Watchable, ClockTrust {

@@ -93,7 +93,7 @@ async function change(
   throwIfAborted(signal);
   const done = await work().catch(failedToWrite);
   // From now on this user notices when somebody puts the vault back to where the old secret opened it.
-  await session.rememberHead({ keepDoubt: true });
+  await session.rememberHead();
   const { added = null, removed } = done;
   return { added, removed, ...(await listAfter(session, done)), notices: await noticesOf(session, done, own) };
 }

@@ -194,7 +194,7 @@ function checkedManifest(manifest: Manifest): Uint8Array {
 
 /** Merge-back, and what else is good to have: the point is there, so nothing of this makes the run fail. */
 async function afterCommit(run: BackupRun, name: RunName, done: () => void): Promise<void> {
-  const { session, item, sources, plan, notices } = run;
+  const { session, item, options, sources, plan, notices } = run;
   try {
     const tables = sources.map((disk) => ({
       from: newTable(session, item, disk.name, name),
@@ -202,7 +202,7 @@ async function afterCommit(run: BackupRun, name: RunName, done: () => void): Pro
     }));
     notices.push(...(await mergeBack(session.vault, session.cache, tables)));
     for (const gone of plan.gone) await rm(tableOf(session, item, gone), { force: true });
-    await session.rememberHead();
+    await session.rememberHead(options);
     done();
   } catch (error) {
     notices.push(`the point is saved, but not all that follows was done: ${(error as Error).message}`);

@@ -1,5 +1,5 @@
 import type { Cancellable } from '../base/abort.ts';
-import type { ClockTrust } from './check-clock.ts';
+import type { ClockTrust } from './types.ts';
 
 /** How to protect. */
 export interface ProtectOptions extends Cancellable, ClockTrust {

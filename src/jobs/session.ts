@@ -18,7 +18,7 @@ import { checkSeenHead, clockDoubt, type MachineTime, readSeenHeads, rememberHea
 import { type KdfCost, openVault as openVaultIn, type SecretBytes, type Vault } from '../vault/vault.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import { readSecret, type SecretOptions, secretOf } from './read-secret.ts';
-import type { Compression, InitResult, Secret } from './types.ts';
+import type { ClockTrust, Compression, InitResult, Secret } from './types.ts';
 
 /** How to open a vault, and what of this machine to use for it. Neither secret for a vault that is not encrypted. */
 export interface SessionOptions extends SecretOptions, Cancellable {
@@ -82,8 +82,11 @@ export interface VaultSession extends AsyncDisposable {
   secret?: SecretBytes;
   /** @internal Tests only: a cheap key derivation for new key slots. */
   readonly kdf?: KdfCost;
-  /** @internal Remembers the head and the time of now in the state folder (L5, L7); with `keepDoubt` an older time while the clock is doubted. */
-  rememberHead(options?: { keepDoubt?: boolean }): Promise<void>;
+  /**
+   * @internal Remembers the head in the state folder, and what time it is (L5, L7). A doubt about the clock lasts until it is
+   * right again, or `acceptClock`.
+   */
+  rememberHead(trust?: ClockTrust): Promise<void>;
 }
 
 /**
@@ -130,16 +133,15 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     ...(doubt !== undefined && { clockDoubt: doubt }),
     ...(secret && { secret }),
     ...(parts.kdf && { kdf: parts.kdf }),
-    rememberHead: async ({ keepDoubt = false } = {}) =>
-      remember((keepDoubt ? doubted : undefined) ?? (await machineTime(clock))),
+    rememberHead: async ({ acceptClock = false } = {}) =>
+      remember((acceptClock ? undefined : doubted) ?? (await machineTime(clock))),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       if (cache.temporary) await rm(cache.path, { recursive: true, force: true });
     },
   };
   if (!isBlake3Native) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
-  // A doubt lasts until a run has marked its entries with it: one that only reads must not use it up.
-  await remember(doubted ?? opened);
+  await session.rememberHead();
   return session;
 }
 

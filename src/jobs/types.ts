@@ -71,3 +71,9 @@ export interface InitResult {
   /** Whether a secret is needed to read it. */
   encrypted: boolean;
 }
+
+/** Option of what decides by the age of points, or makes some. */
+export interface ClockTrust {
+  /** Go on although the clock of this machine may be wrong by a day or more. */
+  acceptClock?: boolean;
+}

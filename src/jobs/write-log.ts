@@ -1,9 +1,9 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import type { EntryBody } from '../vault/vault.ts';
-import type { ClockTrust } from './check-clock.ts';
 import { failedToWrite, lockForWriting } from './lock-for-writing.ts';
 import type { VaultSession } from './session.ts';
+import type { ClockTrust } from './types.ts';
 
 /** Adds an entry: `decide` is asked with the newest state in the vault, and again after each lost race; null: none is needed. */
 export type CommitEntry = (decide: () => EntryBody | null) => Promise<{ sequence: number; time: number } | null>;
@@ -15,10 +15,10 @@ export type CommitEntry = (decide: () => EntryBody | null) => Promise<{ sequence
  */
 export async function writeLog<T>(
   session: VaultSession,
-  { signal, acceptClock = false }: Cancellable & ClockTrust,
+  { signal, ...trust }: Cancellable & ClockTrust,
   work: (commit: CommitEntry) => Promise<T>,
 ): Promise<T> {
-  const { vault, clockDoubt, notice } = session;
+  const { vault, notice } = session;
   throwIfAborted(signal);
   await using lock = await lockForWriting(session, undefined, signal);
   if (lock.takenOver) notice(lock.takenOver);
@@ -34,8 +34,7 @@ export async function writeLog<T>(
     return entry;
   };
   const result = await work(commit);
-  // A doubt that nobody has settled must not be used up by this.
-  if (entries > 0 && (clockDoubt === undefined || acceptClock)) await session.rememberHead();
+  if (entries > 0 || trust.acceptClock) await session.rememberHead(trust);
   return result;
 }
 

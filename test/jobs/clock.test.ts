@@ -2,9 +2,12 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
+import { backup } from '../../src/jobs/backup-job.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
+import type { ClockTrust } from '../../src/jobs/types.ts';
 import { clockDoubt } from '../../src/vault/seen-head.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { openBench, type VaultBench } from '../support/vault-bench.ts';
+import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
 
 const folder = tempFolder();
 const HOUR = 3_600_000;
@@ -39,18 +42,41 @@ describe('a session', () => {
     await mkdir(bench.folder, { recursive: true });
     return bench;
   }
-  async function doubtAt(bench: VaultBench, wall: number, mark = false): Promise<string | undefined> {
+  async function doubtAt(bench: VaultBench, wall: number, trust?: ClockTrust): Promise<string | undefined> {
     await using session = await bench.open({ parts: { clock: clockAt(wall) } });
-    if (mark) await session.rememberHead();
+    if (trust) await session.rememberHead(trust);
     return session.clockDoubt;
   }
 
-  it('doubts a clock that jumped until a run has remembered the new time', async () => {
+  it('doubts a clock that jumped until it is right again', async () => {
     const bench = await newBench();
     expect(await doubtAt(bench, NOW + HOUR)).toBeUndefined();
-    for (let n = 0; n < 3; n++) expect(await doubtAt(bench, NOW + 100 * HOUR)).toContain('4 days more');
-    expect(await doubtAt(bench, NOW + 100 * HOUR, true)).toContain('4 days more');
+    for (let n = 0; n < 3; n++) expect(await doubtAt(bench, NOW + 100 * HOUR, {})).toContain('4 days more');
+    expect(await doubtAt(bench, NOW + 2 * HOUR)).toBeUndefined();
+  });
+
+  it('doubts a clock that jumped until somebody says that it is right', async () => {
+    const bench = await newBench();
+    expect(await doubtAt(bench, NOW + 100 * HOUR, { acceptClock: false })).toContain('4 days more');
+    expect(await doubtAt(bench, NOW + 100 * HOUR, { acceptClock: true })).toContain('4 days more');
     expect(await doubtAt(bench, NOW + 100 * HOUR)).toBeUndefined();
+  });
+
+  it('that backs up says so each time, and others forget nothing by its clock, until somebody says that it is right', async () => {
+    const bench = await newBench();
+    const parts = { clock: clockAt(NOW + 100 * HOUR) };
+    const disk = await rawDisk(join(bench.folder, 'os'), noise(1024, 1));
+    const warnings: string[][] = [];
+    for (const acceptClock of [false, false, true, false]) {
+      await using session = await bench.open({ parts });
+      const doubted = warnings.length < 3;
+      const forgotten = forget(session, { rules: { last: 1 } });
+      if (doubted) await expect(forgotten).rejects.toMatchObject({ code: 'CLOCK_DOUBTED' });
+      else expect(await forgotten).toMatchObject({ dryRun: false });
+      warnings.push((await backup(session, 'web', [disk], { acceptClock })).warnings);
+    }
+    const warned = [expect.stringMatching(/4 days more .*: set it if it is wrong; if it is right, .* --accept-clock$/)];
+    expect(warnings).toEqual([warned, warned, [], []]);
   });
 
   it('doubts a clock that is behind the vault', async () => {

@@ -12,7 +12,7 @@ import { changeKeys, KEY_RUN } from './key-actions.ts';
 import type { SimProcess } from './process.ts';
 import { bringBack, forgetByRules, forgetNamed, pinOne, protectAll, unpinOne } from './retention-actions.ts';
 import { Violation } from './scheduler.ts';
-import { broughtBack, isKept, type SavedPoint, save } from './truth.ts';
+import { broughtBack, isKept, mayBeGivenUp, type SavedPoint, save } from './truth.ts';
 import { ADDRESS, openSession, optionsOf, type World } from './world.ts';
 
 /** What one run does. It throws what the command throws, and a Violation when the vault is not as it must be. */
@@ -124,6 +124,7 @@ export async function checkAllPoints(world: World, process: SimProcess): Promise
     const there = found.get(point.ref);
     if (isKept(point) && (!there || there.logged.forgotten))
       throw new Violation(`${point.ref} was saved and is ${there ? 'forgotten' : 'not in the log'}`);
+    if (!there && !mayBeGivenUp(world, point)) throw new Violation(`${point.ref} was given up too early`);
     if (point.isPinned && !there) throw new Violation(`${point.ref} was pinned and is given up`);
   }
   const forgotten = points.filter(({ logged }) => logged.forgotten);

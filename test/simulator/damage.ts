@@ -1,15 +1,17 @@
 import { isError } from '../../src/base/errors.ts';
 import type { VaultSession } from '../../src/jobs/session.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
+import type { PointFinding } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
 
-import { checkPoint } from './actions.ts';
+import { backUp, checkPoint } from './actions.ts';
 import type { SimProcess } from './process.ts';
 import { alone } from './runs.ts';
 import { Violation } from './scheduler.ts';
 import { count, openSession, type World } from './world.ts';
 
-/** The end of a world: one object is damaged, and verify says what is the truth. */
+/** The end of a world: one object is damaged, verify says what is the truth, and a repair makes the vault one to work with. */
 export async function damageSomething(world: World): Promise<void> {
   const { draw, files, scheduler } = world;
   const packs = files
@@ -20,34 +22,68 @@ export async function damageSomething(world: World): Promise<void> {
     files.list('index').map((name) => `index/${name}`),
     files.list('log').map((name) => `log/${name}`),
   ];
-  const paths = draw.one(rooms.filter((room) => room.length > 0));
-  const path = draw.one(paths);
+  const path = draw.one(draw.one(rooms.filter((room) => room.length > 0)));
+  const isLog = path.startsWith('log/');
   // Taking away the newest entry is a rollback, not damage.
-  const how = harm(world, path, !path.startsWith('log/'));
+  const how = harm(world, path, !isLog);
   scheduler.note(`${path} ${how}`);
   count(world, `damage: ${path.split('/')[0]} ${how}`);
-  await alone(world, { name: 'verify the damaged', run: (_, process) => compare(world, process, path) });
+  let broken: string[] = [];
+  const compare = async (_: World, process: SimProcess): Promise<void> => {
+    broken = isLog ? await seeLogDamage(world, process, path) : await seeDamage(world, process);
+  };
+  await alone(world, { name: 'verify the damaged', run: compare });
+  if (isLog) return;
+  for (const name of broken) world.scheduler.note(`${name} cannot be read`);
+  await alone(world, { name: 'repair the damaged', run: repairDamaged });
+  for (const { name } of world.items) await alone(world, { name: 'backup', run: backUp }, { item: name });
+  await alone(world, { name: 'verify the repaired', run: (_, process) => checkRepaired(world, process, broken) });
 }
 
-/** Every point reads as it was, or verify says that it is hit. */
-async function compare(world: World, process: SimProcess, path: string): Promise<void> {
+/** Every point reads as it was, or verify says that it is hit. Returns those that do not. */
+async function seeDamage(world: World, process: SimProcess): Promise<string[]> {
+  await using session = await openSession(world, process);
+  const damage = await damageFound(session);
+  const broken = await brokenPoints(world, session);
+  const named = new Set(damage.flatMap(({ points }) => points));
+  const untold = broken.filter((ref) => !named.has(ref));
+  if (untold.length > 0) throw new Violation(`verify does not say that ${untold.join(', ')} cannot be read`);
+  return broken;
+}
+
+/** The first entry is needed to open a vault at all. */
+async function seeLogDamage(world: World, process: SimProcess, path: string): Promise<[]> {
   try {
     await using session = await openSession(world, process);
-    const found = await verify(session, { readData: true });
-    const damage = found.findings.filter(({ severity }) => severity === 'damage');
-    if (found.ok !== (damage.length === 0)) throw new Violation('verify contradicts itself');
-    const broken = await brokenPoints(world, session);
-    if (path.startsWith('log/')) {
-      if (found.ok) throw new Violation(`verify does not see that ${path} is damaged`);
-      return;
-    }
-    const named = new Set(damage.flatMap(({ points }) => points));
-    const untold = broken.filter((ref) => !named.has(ref));
-    if (untold.length > 0) throw new Violation(`verify does not say that ${untold.join(', ')} cannot be read`);
+    if ((await damageFound(session)).length === 0) throw new Violation(`verify does not see that ${path} is damaged`);
+    await brokenPoints(world, session);
   } catch (error) {
-    // The first entry is needed to open a vault at all.
-    if (!isError(error, 'VAULT_DAMAGED') || !path.startsWith('log/')) throw error;
+    if (!isError(error, 'VAULT_DAMAGED')) throw error;
   }
+  return [];
+}
+
+async function repairDamaged(world: World, process: SimProcess): Promise<void> {
+  await using session = await openSession(world, process);
+  await repairVault(session);
+}
+
+/** What was whole is whole, and what is made now is. */
+async function checkRepaired(world: World, process: SimProcess, broken: readonly string[]): Promise<void> {
+  await using session = await openSession(world, process);
+  const hit = (await damageFound(session)).flatMap(({ points }) => points);
+  const unjust = hit.filter((ref) => !broken.includes(ref));
+  if (unjust.length > 0) throw new Violation(`after the repair ${unjust.join(', ')} are called hit`);
+  const now = await brokenPoints(world, session);
+  const more = now.filter((ref) => !broken.includes(ref));
+  if (more.length > 0) throw new Violation(`after the repair ${more.join(', ')} cannot be read`);
+}
+
+async function damageFound(session: VaultSession): Promise<PointFinding[]> {
+  const { ok, findings } = await verify(session, { readData: true });
+  const damage = findings.filter(({ severity }) => severity === 'damage');
+  if (ok !== (damage.length === 0)) throw new Violation('verify contradicts itself');
+  return damage;
 }
 
 /** Points that the log still tells of and that cannot be read. */

@@ -56,19 +56,9 @@ export function cutPower(world: World): boolean {
     else if (draw.percent(30)) damageCache(world, machine);
     // Its new content may not have become durable.
     if (draw.percent(20) && existsSync(`${machine.state}-kept`)) copyFolder(machine.state, 'back');
-    if (draw.percent(10) || isStateAhead(world, machine)) rmSync(machine.state, { recursive: true, force: true });
+    if (draw.percent(10)) rmSync(machine.state, { recursive: true, force: true });
   }
   return true;
-}
-
-/** A known weakness: a reader remembers an entry that nobody has made durable yet, and calls its loss a rollback. */
-function isStateAhead(world: World, { state }: SimMachine): boolean {
-  const seen = existsSync(state) ? readdirSync(state).map((name) => readFileSync(join(state, name), 'utf8')) : [];
-  const isAhead = seen.some(
-    (text) => (JSON.parse(text) as { sequence: number }).sequence > world.files.list('log').length,
-  );
-  if (isAhead) count(world, 'known: the state was ahead of the log');
-  return isAhead;
 }
 
 /** Stopped (SIGSTOP) until others have gone on for long, or have nothing left to do. */
@@ -121,8 +111,7 @@ function damageFile(path: string, draw: Draw): void {
   const bytes = readFileSync(path);
   if (bytes.byteLength === 0) return;
   const at = draw.below(bytes.byteLength);
-  // A known weakness: what is wrong inside a database may be taken for a bug instead of for damage.
-  const how = path.endsWith('.sqlite') ? 2 : draw.below(3);
+  const how = draw.below(3);
   if (how === 0) bytes[at]! ^= 1 << draw.below(8);
   if (how === 1) bytes.fill(0, at, Math.min(bytes.byteLength, at + 4096));
   writeFileSync(path, how === 2 ? bytes.subarray(0, at) : bytes);

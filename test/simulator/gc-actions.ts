@@ -8,12 +8,13 @@ import { Violation } from './scheduler.ts';
 import { openSession, type World } from './world.ts';
 
 const HOUR = 3_600_000;
+const FORTNIGHT = 14 * 24 * HOUR;
 
 export async function collectGarbage(world: World, process: SimProcess): Promise<void> {
   const { draw } = world;
   const softDelete = draw.one([0, 0, HOUR, undefined]);
   const grace = draw.one([0, HOUR, undefined]);
-  if (grace === 0) process.isHasty = true;
+  process.softDelete = softDelete ?? FORTNIGHT;
   await using session = await openSession(world, process);
   await gc(session, {
     ...(softDelete !== undefined && { softDelete }),
@@ -26,6 +27,7 @@ export async function collectGarbage(world: World, process: SimProcess): Promise
 
 /** Nobody runs beside it: what no point needs goes, all of it. */
 export async function collectAll(world: World, process: SimProcess): Promise<void> {
+  process.softDelete = 0;
   await using session = await openSession(world, process);
   await gc(session, { softDelete: 0, grace: 0, acceptClock: true });
 }

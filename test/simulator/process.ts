@@ -45,11 +45,14 @@ export interface SimProcess {
   /** Steps. */
   began: number;
   endedAt: number;
+  /** World's time; milliseconds. */
+  beganTime: number;
+  endedTime: number;
   troubles: Set<Trouble>;
   /** What it opened the vault with. */
   secret: SimSecret | undefined;
-  /** It deletes at once what somebody may be reading. */
-  isHasty: boolean;
+  /** It gives up what was forgotten so long ago; milliseconds. */
+  softDelete: number | undefined;
   cancelled: AbortController;
   /** Closed by the kernel when the process dies. */
   databases: Set<DatabaseSync>;

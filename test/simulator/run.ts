@@ -52,8 +52,8 @@ async function runShare(stride: number): Promise<void> {
     },
   });
   // What was sent before has arrived when this has.
-  await new Promise((resolve) => process.send?.({ cpu: cpuSeconds() }, resolve));
-  process.disconnect?.();
+  if (process.send) await new Promise((resolve) => process.send?.({ cpu: cpuSeconds() }, resolve));
+  if (process.connected) process.disconnect();
 }
 
 async function runAll(): Promise<void> {

@@ -100,6 +100,7 @@ export class Scheduler {
   kill(process: SimProcess): void {
     process.state = 'dead';
     process.endedAt = this.step;
+    process.endedTime = this.time;
     for (const gate of this.#gates) if (gate.process === process) gate.refuse();
     for (const timer of this.#timers) if (timer.process === process) timer.refuse();
     this.#forget(process);
@@ -111,6 +112,7 @@ export class Scheduler {
     if (process.state !== 'running') return;
     process.state = 'ended';
     process.endedAt = this.step;
+    process.endedTime = this.time;
     const [left] = this.#gates.filter((gate) => gate.process === process);
     this.#forget(process);
     if (left) throw new Violation(`${process.name} ended, and did not wait for: ${left.what}`);

@@ -30,6 +30,18 @@ export function save(world: World, ref: string, item: string, disks: SavedPoint[
   world.saved.push(point);
 }
 
+/** Two machines differ by no more, unless a clock jumped. */
+const SKEW = 4 * 3_600_000;
+
+/** Some gc may have given it up: it was forgotten so long ago as that one was told. */
+export function mayBeGivenUp(world: World, { namedBy }: SavedPoint): boolean {
+  if (world.counts.has('clock jump')) return true;
+  const first = Math.min(...namedBy.map(({ beganTime }) => beganTime));
+  return world.processes.some(
+    ({ softDelete, endedTime }) => softDelete !== undefined && endedTime - first + SKEW >= softDelete,
+  );
+}
+
 /** A run is about to forget these. */
 export function doubt(points: readonly SavedPoint[], process: SimProcess): void {
   for (const point of points) {

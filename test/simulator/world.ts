@@ -109,10 +109,12 @@ export function newProcess(world: World, machine: SimMachine, name: string, item
     random: fixedRandom(`${world.seed} ${pid}`),
     began: world.scheduler.step,
     endedAt: Number.POSITIVE_INFINITY,
+    beganTime: world.scheduler.time,
+    endedTime: Number.POSITIVE_INFINITY,
     troubles: new Set(world.files.capacity < Number.POSITIVE_INFINITY ? ['full'] : []),
     cancelled: new AbortController(),
     secret: undefined,
-    isHasty: false,
+    softDelete: undefined,
     databases: new Set(),
     openFiles: new Set(),
   };

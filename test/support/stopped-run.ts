@@ -6,6 +6,7 @@ import { type Action, endOf, startTraced, type TracedEnd } from './traced-run.ts
 /** A program that was stopped, as by SIGSTOP, a closed lid, or a disk that does not answer. */
 export interface StoppedRun {
   goOn(): Promise<TracedEnd>;
+  kill(): Promise<void>;
 }
 
 /** Milliseconds. */
@@ -34,6 +35,11 @@ export async function stopAfter(action: Action, call: FileCall, log: string): Pr
       const told = await ended;
       await rm(log);
       return told;
+    },
+    async kill() {
+      process.kill(-(child.pid as number), 'SIGKILL');
+      await ended;
+      await rm(log);
     },
   };
 }

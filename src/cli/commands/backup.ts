@@ -4,7 +4,7 @@ import type { BackupOptions } from '../../jobs/backup-types.ts';
 import { parseDiskArguments } from '../../jobs/disk-argument.ts';
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
-import { imageOptions, progressOptions, vaultOptions } from '../options.ts';
+import { clockOptions, imageOptions, progressOptions, vaultOptions } from '../options.ts';
 import { parseDuration } from '../parse-value.ts';
 
 const hookOptions = {
@@ -79,6 +79,7 @@ export const backupCommand: Command = command({
       describe: 'The folder for the staging location; default: in the vault',
     },
     ...hookOptions,
+    ...clockOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -118,6 +119,7 @@ function backupOptions(
     post?: string | undefined;
     'hook-timeout'?: string | undefined;
     'require-consistency'?: boolean | undefined;
+    'accept-clock'?: boolean | undefined;
   },
   cwd: string,
 ): BackupOptions {
@@ -132,5 +134,6 @@ function backupOptions(
     ...(args.post !== undefined && { post: args.post }),
     ...(args['hook-timeout'] !== undefined && { hookTimeout: parseDuration('--hook-timeout', args['hook-timeout']) }),
     ...(args['require-consistency'] !== undefined && { requireConsistency: args['require-consistency'] }),
+    ...(args['accept-clock'] !== undefined && { acceptClock: args['accept-clock'] }),
   };
 }
