@@ -1,4 +1,4 @@
-import { LocationTable } from '../cache/location-table.ts';
+import type { LocationTable } from '../cache/location-table.ts';
 import type { BlockIndex } from '../vault/block-index.ts';
 import { BlockWriter, type BlockWriterOptions, type FinishedPack } from '../vault/block-writer.ts';
 import type { Claims } from './claims.ts';
@@ -31,7 +31,7 @@ export const noStore: BlockSink = {
 
 /**
  * Stores a block unless the vault or this run has it: claims, the job's overlay, the index, in this order (P6). Owns the
- * index that it is given.
+ * overlay and the index that it is given.
  */
 export class BlockStore implements BlockSink {
   readonly #claims: Claims;
@@ -44,7 +44,7 @@ export class BlockStore implements BlockSink {
 
   constructor(options: {
     claims: Claims;
-    overlay: string;
+    overlay: LocationTable;
     index: BlockIndex;
     reuse: ReuseMemory;
     /** One word: how many packs the run has published. */
@@ -52,7 +52,7 @@ export class BlockStore implements BlockSink {
     writer: Omit<BlockWriterOptions, 'onPack'>;
   }) {
     this.#claims = options.claims;
-    this.#overlay = new LocationTable(options.overlay);
+    this.#overlay = options.overlay;
     this.#index = options.index;
     this.#reuse = options.reuse;
     this.#published = options.published;

@@ -1,5 +1,6 @@
 import type { Random } from '../base/random.ts';
 import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
+import { LocationTable } from '../cache/location-table.ts';
 import type { Codec } from '../vault/block-writer.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
@@ -23,12 +24,15 @@ export async function openBlockStore(options: {
 }): Promise<BlockStore> {
   const { store, keys, random, codec, index, memory, writes, kind, beforePublish } = options;
   const { job, folder, run, overlay } = writes;
-  return new BlockStore({
+  await using opened = new AsyncDisposableStack();
+  const blocks = new BlockStore({
+    overlay: opened.use(new LocationTable(overlay)),
+    index: opened.use(await openIndex(index, store, keys)),
     claims: new Claims(memory.claims),
-    overlay,
-    index: await openIndex(index, store, keys),
     reuse: memory.reuse,
     published: memory.published,
     writer: { store, keys, random, job, codec, readBack: 'block', folder, run, kind, beforePublish },
   });
+  opened.move();
+  return blocks;
 }

@@ -10,7 +10,7 @@ import type { BackupOptions, BackupResult } from './backup-types.ts';
 import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
 import type { ItemLock } from './item-lock.ts';
-import { dropJob, settleLeftovers } from './leftovers.ts';
+import { dropJob, type Resumed, settleLeftovers } from './leftovers.ts';
 import { lockForWriting } from './lock-for-writing.ts';
 import { makePoint } from './make-point.ts';
 import { removeScratch } from './scratch.ts';
@@ -59,14 +59,16 @@ async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promi
 /** Makes the point under a job; if another run closes that, under a new one, and none of the old job's packs count (J4). */
 async function runJobs(run: BackupRun, hooks: BackupHooks, lock: ItemLock): Promise<BackupResult> {
   for (let tries = 1; ; tries++) {
-    const resumed = await settleLeftovers(run.session, run.item, (text) => run.notices.push(text));
-    const staging = resumed ?? (await newStaging(run));
+    const { staging, resumed } = await openStaging(run).catch(async (error: unknown) => {
+      throw (await wasTakenOver(lock, error)) ? takenOver(run.item, error) : error;
+    });
     const token = toHex(run.session.vault.random.bytes(4));
     try {
       return await makePoint(run, { staging, resumed, run: token, label: hooks.label });
     } catch (error) {
-      const closed = await closedMeanwhile(run, staging, error);
+      let closed = await closedMeanwhile(run, staging, error);
       if (!closed && (await wasTakenOver(lock, error))) throw takenOver(run.item, error);
+      if (!closed && (await wasRemoved(staging, error))) closed = 'given up';
       if (!closed || tries === MOST_JOBS) throw error;
       if (closed === 'by a point') throw madeByAnother(run.item, error);
       run.notices.push('another run closed the job of this one: it began again under a new one');
@@ -96,6 +98,12 @@ async function wasTakenOver(lock: ItemLock, error: unknown): Promise<boolean> {
   return isError(error, 'VAULT_DAMAGED', 'NOT_FOUND', 'IO') && !(await lock.isHeld().catch(() => true));
 }
 
+/** Stopped for a while before its job was open, the run was taken for dead by a gc. */
+async function wasRemoved({ store, folder }: StagingLocation, error: unknown): Promise<boolean> {
+  const journal = `${folder}/journal`;
+  return isError(error, 'VAULT_DAMAGED', 'NOT_FOUND', 'IO') && (await store.size(journal).catch(() => 0)) === undefined;
+}
+
 function takenOver(item: string, cause: unknown): VhdvaultError {
   return new VhdvaultError('ITEM_LOCKED', `another run of ${item} took this one for dead, and took its place`, {
     hint: `see \`vhdvault points ${item}\` for what it saves; nothing is lost`,
@@ -104,8 +112,14 @@ function takenOver(item: string, cause: unknown): VhdvaultError {
   });
 }
 
-async function newStaging({ session: { vault }, item, started }: BackupRun): Promise<StagingLocation> {
-  return await createStaging(vault, toHex(vault.random.bytes(16)), { item, started });
+/** That of an interrupted run, to go on with, or a new one. */
+async function openStaging({ session, item, started, notices }: BackupRun): Promise<{
+  staging: StagingLocation;
+  resumed: Resumed | undefined;
+}> {
+  const resumed = await settleLeftovers(session, item, (text) => notices.push(text));
+  const job = toHex(session.vault.random.bytes(16));
+  return { staging: resumed ?? (await createStaging(session.vault, job, { item, started })), resumed };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
+import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { findStaging } from '../prune/leftovers.ts';
 import { type Marks, mark, type Sparing } from '../prune/mark.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
@@ -23,7 +24,7 @@ const DAY = 24 * 3600 * 1000;
 
 /** `lock`: that of this gc, so no other one is at work; without it nobody knows. */
 export function openCollection(session: VaultSession, options: GcOptions, tally: Tally, lock?: ItemLock): Collection {
-  const { softDelete = 14 * DAY, grace = DAY, signal } = options;
+  const { softDelete = SOFT_DELETE, grace = DAY, signal } = options;
   // Where a process cannot be looked for, an answer takes the better part of a minute.
   const known = new Map<string, Promise<boolean>>(lock ? [[GC_ITEM, Promise.resolve(false)]] : []);
   const isAlive = (item: string): Promise<boolean> => {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
+import { ioError } from '../base/errors.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import { everyPoint } from '../point/catalog.ts';
 import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
@@ -88,7 +89,9 @@ async function repairLog({ session, options: { dryRun }, actions }: Repair): Pro
 async function verifyAll({ session, options, folder }: Repair, name: string): Promise<Verified> {
   const { vault, pool } = session;
   const { signal, onProgress } = options;
-  await mkdir(join(folder, name));
+  await mkdir(join(folder, name)).catch((error: unknown) => {
+    throw ioError(error, 'making the folder', folder);
+  });
   return await verifyVault({
     ...{ vault, pool, folder: join(folder, name), points: () => everyPoint(vault), whole: true, read: 'all', signal },
     onBytes: (done, total) => onProgress?.({ phase: 'checking', done, total, disks: [] }),

@@ -16,8 +16,8 @@ import type { Vault } from '../vault/vault.ts';
 import { type FoundLocation, type IsAlive, isLocked, UNLOCKED_GRACE } from './abandon.ts';
 import { GC_ITEM } from './own-job.ts';
 
-/** Entries and checkpoints that a command writes which stores nothing; its commit makes one again that is gone. */
-const PART = /^(entry|checkpoint)-[0-9a-f]{8}$/;
+/** Of commands that store nothing: entries, checkpoints and slots until they have their name; who finds one gone makes it again. */
+const PART = /^(entry|checkpoint|slot)-[0-9a-f]{8}$/;
 const FRESH = /^new-[0-9a-f]{32}$/;
 /** Of init, which is done: there is a vault. */
 const INIT = 'init';

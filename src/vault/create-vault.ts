@@ -124,7 +124,11 @@ async function clearLeftovers(store: Store): Promise<void> {
       },
     );
   }
-  for (const name of names) await (name === RESERVE_PATH ? store.remove(name) : store.removeFolder(name));
+  const rest = names.filter((name) => name !== 'staging');
+  for (const name of rest) await (name === RESERVE_PATH ? store.remove(name) : store.removeFolder(name));
+  // The sign goes last, also where the power goes.
+  if (rest.length > 0) await store.syncFolder('.');
+  await store.removeFolder('staging');
 }
 
 /** Tells whether the store must be used by one writer at a time; refuses one on which a commit cannot be atomic (L3). */

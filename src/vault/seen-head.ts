@@ -110,6 +110,8 @@ export async function rememberHead(options: {
 
 async function difference(seen: SeenHead | undefined, vault: Vault): Promise<string | undefined> {
   if (!seen) return undefined;
+  // Another run may have added to it since it was read here.
+  if (vault.state.sequence < seen.sequence && !vault.damage) await vault.refresh();
   const { sequence, setAside } = vault.state;
   if (seen.encrypted && !vault.config.encrypted) return 'was encrypted and is not any more';
   // A newest entry that is there and unreadable is damage, not rollback (L6): verify tells.

@@ -17,6 +17,8 @@ export interface NewKey {
   kdf?: KdfCost;
 }
 
+const MOST_TRIES = 3;
+
 /** A slot whose file is there, and opens. */
 export interface WrittenSlot {
   name: string;
@@ -34,7 +36,7 @@ export async function writeSlot(vault: Vault, { secret, kdf = KDF_COST }: NewKey
   const name = toHex(random.bytes(8));
   const path = slotPath(name);
   try {
-    await writeObject(store, path, stored);
+    await putSlot(vault, path, stored);
     const back = await store.get(path);
     const master = await openSlot({ stored: back, path, family: config.family, secret, vaultHash });
     if (!master || !equalBytes(master, keys.master)) {
@@ -44,18 +46,33 @@ export async function writeSlot(vault: Vault, { secret, kdf = KDF_COST }: NewKey
       });
     }
   } catch (error) {
-    if (!isError(error, 'TARGET_EXISTS')) await store.remove(path).catch(() => undefined);
+    await store.remove(path).catch(() => undefined);
     throw error;
   }
   return { name, hash: toHex(blake3(stored)), kdf: kdfOf(secret), label, stored };
 }
 
 /** Somebody may have taken the file for a leftover before the log listed it. */
-export async function keepFile({ store }: Vault, fresh: WrittenSlot): Promise<void> {
-  const trouble = await checkSlot(store, fresh);
-  if (!trouble || trouble.unread !== null) return;
-  await store.remove(slotPath(fresh.name));
-  await writeObject(store, slotPath(fresh.name), fresh.stored);
+export async function keepFile(vault: Vault, fresh: WrittenSlot): Promise<void> {
+  const trouble = await checkSlot(vault.store, fresh);
+  if (trouble && trouble.unread === null) await putSlot(vault, slotPath(fresh.name), fresh.stored);
+}
+
+/** Whole or not at all: a torn one would be taken for damage by whoever has another secret. */
+async function putSlot({ store, random }: Vault, path: string, stored: Uint8Array): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const part = `staging/slot-${toHex(random.bytes(4))}`;
+    try {
+      await writeObject(store, part, stored);
+      await store.rename(part, path);
+      await store.syncFolder('keys');
+      return;
+    } catch (error) {
+      await store.remove(part).catch(() => undefined);
+      // Somebody who tidied up took it for a dead run's: once more.
+      if (tries === MOST_TRIES || !isError(error, 'NOT_FOUND')) throw error;
+    }
+  }
 }
 
 /** The file of a slot that the log does not list any more, and why it is there still. */
@@ -87,13 +104,20 @@ export async function openedBy({ store, config, state }: Vault, secret: SecretBy
     // What the log does not tell of may ask for any work.
     if (await checkSlot(store, slot)) continue;
     const path = slotPath(slot.name);
-    const stored = await store.get(path);
-    if (await openSlot({ stored, path, family: config.family, secret, vaultHash })) names.push(slot.name);
+    const stored = await store.get(path).catch(gone);
+    if (stored && (await openSlot({ stored, path, family: config.family, secret, vaultHash }))) names.push(slot.name);
   }
   return names;
 }
 
 /** The init entry does not tell it. */
 export async function kdfOfSlot({ store, config }: Vault, { name, kdf }: Slot): Promise<number> {
-  return kdf || parseSlot(await store.get(slotPath(name)), slotPath(name), config.family).kdf;
+  if (kdf > 0) return kdf;
+  const stored = await store.get(slotPath(name)).catch(gone);
+  return stored ? parseSlot(stored, slotPath(name), config.family).kdf : kdf;
+}
+
+/** Somebody removed the slot in this moment. */
+function gone(error: unknown): undefined {
+  if (!isError(error, 'NOT_FOUND')) throw error;
 }

@@ -109,9 +109,9 @@ interface SlotFiles {
 }
 
 /** Files of keys/ that could be slots. */
-async function readSlots({ store, config }: LockedVault): Promise<SlotFiles> {
+async function readSlots({ store, config }: Omit<LockedVault, 'vaultHash'>, retries = 3): Promise<SlotFiles> {
   const slots: SlotFile[] = [];
-  let problem: VhdvaultError | undefined;
+  const problems: VhdvaultError[] = [];
   const names = slotNames(await store.list('keys'));
   for (const name of names.slice(0, MOST_FILES)) {
     try {
@@ -119,17 +119,21 @@ async function readSlots({ store, config }: LockedVault): Promise<SlotFiles> {
       slots.push({ name, stored, ...parseSlot(stored, slotPath(name), config.family) });
     } catch (error) {
       if (!isError(error, ...OF_ONE_SLOT)) throw error;
-      problem ??= error;
+      problems.push(error);
     }
   }
+  // A key change makes the new one before it removes the old one: who missed both looks again.
+  if (retries > 0 && problems.some((problem) => isError(problem, 'NOT_FOUND')))
+    return await readSlots({ store, config }, retries - 1);
+  const problem = problems.find((one) => !isError(one, 'NOT_FOUND'));
   return { slots, problem, passedOver: Math.max(0, names.length - MOST_FILES) };
 }
 
 /** The size is looked at first: what lies there may be of any size, and no file at all. */
 async function readSlot(store: Store, path: string): Promise<Uint8Array> {
-  const size = await store.size(path);
-  if (size !== SLOT_SIZE) throw damaged(path, `is ${size ?? 0} bytes long, a slot has ${SLOT_SIZE}`);
-  return store.get(path);
+  const size = (await store.size(path)) ?? SLOT_SIZE;
+  if (size !== SLOT_SIZE) throw damaged(path, `is ${size} bytes long, a slot has ${SLOT_SIZE}`);
+  return await store.get(path);
 }
 
 /** undefined when the secret is not this slot's. */

@@ -23,13 +23,18 @@ describe('a gc', () => {
   });
 
   it('comes back to the size of a vault that never had what was forgotten', async () => {
-    const [scene, other] = [await gcScene(folder.fresh('one')), await gcScene(folder.fresh('other'))];
+    // One thread: how many packs two of them fill is a matter of chance.
+    const [scene, other] = [
+      await gcScene(folder.fresh('one'), { threads: 1 }),
+      await gcScene(folder.fresh('other'), { threads: 1 }),
+    ];
     const gone = [];
     for (const letters of ['abcdefghij', 'klmnopqrst', 'ABCDEFGHIJ']) gone.push(await scene.save('old', letters));
     for (const one of [scene, other]) await one.save('web', '0123456789');
     await scene.forget(...gone);
     await scene.gc();
-    expect(await scene.size()).toBe(await other.size());
+    // Names are random, and not all compress to the same.
+    expect(Math.abs((await scene.size()) - (await other.size()))).toBeLessThan(16);
   });
 
   it('leaves an empty vault when all is forgotten', async () => {

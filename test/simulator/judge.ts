@@ -30,46 +30,6 @@ const ASK_THE_CLOCK: readonly string[] = ['forget', 'forget by rules', 'protect'
 /** Beside another run of the same item. */
 const CONTENTION: readonly ErrorCode[] = ['ITEM_LOCKED', 'JOB_CLOSED'];
 
-/** What is known to be wrong, and is left out once it is mended. */
-const WEAKNESSES: readonly {
-  name: string;
-  code: ErrorCode;
-  text: RegExp;
-  when(world: World, process: SimProcess): boolean;
-}[] = [
-  {
-    name: 'who reads the log before another run adds to it, and the state after that, sees the vault go back',
-    code: 'VAULT_ROLLED_BACK',
-    text: /went back from entry/,
-    when: ({ processes }, process) =>
-      processes.some((other) => other.machine === process.machine && overlap(other, process)),
-  },
-  {
-    name: 'a slot that somebody takes away in this moment is told as a file that is missing',
-    code: 'NOT_FOUND',
-    text: /^reading keys\//,
-    when: besideKeyRun,
-  },
-  {
-    name: 'a slot that somebody takes away in this moment is told as damage',
-    code: 'VAULT_DAMAGED',
-    text: /^keys\//,
-    when: besideKeyRun,
-  },
-  {
-    name: 'a run that was stopped for long misses what another one took over',
-    code: 'NOT_FOUND',
-    text: /^creating staging\/new-/,
-    when: ({ processes }, process) => processes.some((other) => other.item === process.item && overlap(other, process)),
-  },
-  {
-    name: 'an init that is cut while it clears what a dead one left is taken for a stranger',
-    code: 'VAULT_EXISTS',
-    text: /is not empty/,
-    when: ({ processes, counts }, process) => processes.indexOf(process) > 0 && counts.has('power cut'),
-  },
-];
-
 function besideKeyRun({ processes }: World, process: SimProcess): boolean {
   return processes.some((other) => other.name === KEY_RUN && overlap(other, process));
 }
@@ -80,9 +40,7 @@ export function judge(world: World, process: SimProcess, error: unknown): void {
   if (error instanceof Violation) throw new Violation(`${process.pid} ${process.name}: ${error.message}`);
   count(world, `${process.name} ${error === undefined ? 'succeeded' : isError(error) ? error.code : 'UNTYPED'}`);
   const left = [...process.databases].filter(({ isOpen }) => isOpen).length + process.openFiles.size;
-  // A known weakness: an index stays open where the overlay beside it cannot be opened.
-  const isSqlite = isError(error, 'IO') && error.details.sqlite !== undefined;
-  if (left > 0 && !isSqlite) throw new Violation(`${process.pid} ${process.name} left ${left} files open`);
+  if (left > 0) throw new Violation(`${process.pid} ${process.name} left ${left} files open`);
   if (error === undefined || isExcused(world, process, error)) return;
   const { stack } = error as Error;
   const cause = (error as Error).cause as Error | undefined;
@@ -104,10 +62,5 @@ function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   if (process.name === 'gc' && process.troubles.has('fault')) codes.push('GC_BLOCKED');
   if (process.name === 'gc' && beside('gc')) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
   if (besideKeyRun(world, process)) codes.push('VAULT_KEY_WRONG');
-  if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;
-  const weakness = WEAKNESSES.find(({ code, text, when }) => {
-    return error.code === code && text.test(error.message) && when(world, process);
-  });
-  if (weakness) count(world, `known weakness: ${weakness.name}`);
-  return weakness !== undefined;
+  return codes.includes(error.code) || (isContended && CONTENTION.includes(error.code));
 }

@@ -157,8 +157,15 @@ export class Scheduler {
       if (before(this.ready().length === 0)) continue;
       const gate = this.#choose();
       if (gate) this.#open(gate);
-      else if (!this.#wakeSomebody() && !done()) throw new Violation(`nobody can go on: ${this.#describeStuck()}`);
+      else if (!this.#wakeSomebody()) await this.#checkStuck(done);
     }
+  }
+
+  /** Whom `before` woke has not come to a gate yet. */
+  async #checkStuck(done: () => boolean): Promise<void> {
+    await quiet();
+    if (!done() && this.#gates.length === 0 && this.#timers.every(({ interval }) => interval > 0))
+      throw new Violation(`nobody can go on: ${this.#describeStuck()}`);
   }
 
   /** Who never stops trying stands still at last, so that it can be told. */
