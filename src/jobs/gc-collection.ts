@@ -22,7 +22,7 @@ export interface Collection {
 
 const DAY = 24 * 3600 * 1000;
 
-/** `lock`: that of this gc, so no other one is at work; without it nobody knows. */
+/** Of a vault that was read again. `lock`: that of this gc, so no other one is at work; without it nobody knows. */
 export function openCollection(session: VaultSession, options: GcOptions, tally: Tally, lock?: ItemLock): Collection {
   const { softDelete = SOFT_DELETE, grace = DAY, signal } = options;
   // Where a process cannot be looked for, an answer takes the better part of a minute.
@@ -32,7 +32,7 @@ export function openCollection(session: VaultSession, options: GcOptions, tally:
     known.set(item, answer);
     return answer;
   };
-  return { session, options, tally, sparing: { now: () => logTime(session), softDelete }, grace, isAlive };
+  return { session, options, tally, sparing: { now: logTime(session), softDelete }, grace, isAlive };
 }
 
 /** Marks what the points need, and tells how far it is. @throws GC_BLOCKED, CANCELLED */

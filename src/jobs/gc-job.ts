@@ -11,7 +11,7 @@ import { GC_ITEM } from '../prune/own-job.ts';
 import { planRepack } from '../prune/plan-repack.ts';
 import { repack } from '../prune/repack.ts';
 import { applySweep, deleteFiles, planSweep } from '../prune/sweep.ts';
-import { checkClock } from './check-clock.ts';
+import { checkClock, logTime } from './check-clock.ts';
 import { type Collection, checkSpans, markAll, openCollection, stagingOf } from './gc-collection.ts';
 import { previewGc } from './gc-preview.ts';
 import { openReserve, type Reserve } from './gc-reserve.ts';
@@ -35,8 +35,10 @@ export async function gc(session: VaultSession, options: GcOptions = {}): Promis
   checkSpans(options);
   const begun = vault.clock.monotonic();
   const tally = newTally();
-  if (options.dryRun) await previewGc(openCollection(session, options, tally));
-  else await collect(session, options, tally);
+  if (options.dryRun) {
+    await vault.refresh();
+    await previewGc(openCollection(session, options, tally));
+  } else await collect(session, options, tally);
   return { dryRun: options.dryRun ?? false, ...tally, seconds: (vault.clock.monotonic() - begun) / 1000 };
 }
 
@@ -64,7 +66,7 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const { vault } = session;
   const { signal } = options;
   const staging = await stagingOf(all);
-  const dead = staging ? await findDeadJobs({ vault, ...staging, now: sparing.now(), grace, isAlive }) : [];
+  const dead = staging ? await findDeadJobs({ vault, ...staging, now: logTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
   const marks = await markAll(all);
   const needs = new Needs(marks, { vault, sparing, signal });
@@ -72,22 +74,23 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
   await deleteOrphans(all);
-  if (staging) await removeLeftovers(vault, staging, { now: sparing.now(), grace, isAlive });
+  if (staging) await removeLeftovers(vault, staging, { now: logTime(session), grace, isAlive });
   await forgetScratch(session, staging?.locations ?? []);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),
   );
   await sweep(all);
-  setLater(tally, (await planSweep(vault, { now: sparing.now(), grace }, { signal })).later);
+  setLater(tally, (await planSweep(vault, { now: logTime(session), grace }, { signal })).later);
   if (tally.freedBytes === 0 && reserve.wasUsed && tally.freedLater.length > 0)
     tally.warnings.push(
       'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
     );
 }
 
-async function sweep({ session: { vault }, options: { signal }, tally, sparing, grace }: Collection): Promise<void> {
-  const plan = await planSweep(vault, { now: sparing.now(), grace }, { signal });
+async function sweep({ session, options: { signal }, tally, grace }: Collection): Promise<void> {
+  const { vault } = session;
+  const plan = await planSweep(vault, { now: logTime(session), grace }, { signal });
   await applySweep(vault, plan, { signal }, (kind, bytes) => countSwept(tally, kind, bytes));
 }
 

@@ -18,10 +18,9 @@ export async function previewGc(all: Collection): Promise<void> {
   const { session, options, tally, sparing, grace, isAlive } = all;
   const { vault, clockDoubt } = session;
   const { signal } = options;
-  await vault.refresh();
   if (vault.damage) throw vault.damage;
   if (clockDoubt !== undefined) tally.notices.push(`${clockDoubt}: it will be done only with --accept-clock`);
-  const now = sparing.now();
+  const { now } = sparing;
   const staging = await stagingOf(all);
   const dead = staging ? await findDeadJobs({ vault, ...staging, now, grace, isAlive }) : [];
   for (const job of dead) countAbandoned(tally, job);

@@ -14,10 +14,10 @@ import { PageMarks } from './page-marks.ts';
 import { type ReadOptions, readSegments } from './read-index.ts';
 import { viewOf, walkMaps } from './walk-maps.ts';
 
-/** Which points a gc keeps. */
+/** Which points a gc keeps: the same from its beginning to its end, whatever becomes of the clock meanwhile. */
 export interface Sparing {
   /** Milliseconds since 1970 UTC, by the log's clock. */
-  now: () => number;
+  now: number;
   /** For so many milliseconds after they were forgotten. */
   softDelete: number;
 }
@@ -108,12 +108,11 @@ async function markOnce(options: MarkOptions): Promise<Marks> {
 }
 
 /** Live points, and pinned ones, must be whole; soft-deleted ones are kept as far as they can be read. */
-function sortPoints({ vault, now: clock, softDelete }: MarkOptions): {
+function sortPoints({ vault, now, softDelete }: MarkOptions): {
   live: CatalogPoint[];
   deleted: CatalogPoint[];
   lapsed: string[];
 } {
-  const now = clock();
   const sorted = { live: [] as CatalogPoint[], deleted: [] as CatalogPoint[], lapsed: [] as string[] };
   for (const point of everyPoint(vault)) {
     const { logged } = point;

@@ -52,10 +52,9 @@ export class Needs {
   /** Points that can be given up: they were not marked, and are not spared at this state. */
   lapsed({ points }: VaultState, ids: readonly string[]): string[] {
     const { now, softDelete } = this.#options.sparing;
-    const time = now();
     return ids.filter((id) => {
       const point = points.get(id);
-      return point !== undefined && !isSpared(point, time, softDelete);
+      return point !== undefined && !isSpared(point, now, softDelete);
     });
   }
 
@@ -79,10 +78,10 @@ export class Needs {
   /** New, unforgotten or pinned since the mark. What could not be read whole then must be now, once it is more than soft-deleted. */
   #addedPoints({ points }: VaultState): CatalogPoint[] {
     const { vault, sparing } = this.#options;
-    const time = sparing.now();
+    const { now, softDelete } = sparing;
     const isAdded = (point: LoggedPoint): boolean => {
-      if (this.#spared.has(point.point) || !isSpared(point, time, sparing.softDelete)) return false;
-      return !this.marks.doubtful.has(point.point) || !point.forgotten || isPinned(point, time);
+      if (this.#spared.has(point.point) || !isSpared(point, now, softDelete)) return false;
+      return !this.marks.doubtful.has(point.point) || !point.forgotten || isPinned(point, now);
     };
     const added = new Set([...points.values()].filter(isAdded).map(({ point }) => point));
     return added.size > 0 ? everyPoint(vault).filter(({ logged }) => added.has(logged.point)) : [];

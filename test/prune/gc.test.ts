@@ -120,6 +120,33 @@ describe('time', () => {
     await scene.check();
   });
 
+  it('that goes back at any moment of a gc leaves no point that can be brought back and is not whole', async () => {
+    const HOUR = 3_600_000;
+    const start = Date.UTC(2026, 5, 1);
+    const outcomes = new Set<boolean>();
+    for (let when = 0; when < 12; when++) {
+      const scene = await gcScene(folder.fresh('back'));
+      let asked = 0;
+      let now = (): number => start;
+      const clock = { now: () => now(), monotonic: () => 0, sleep: async () => undefined };
+      const parts = { clock };
+      const gone = await scene.save('web', 'abcd');
+      await scene.save('web', 'zzzz');
+      const state = folder.fresh('state');
+      {
+        await using session = await scene.bench.open({ parts, state });
+        await session.vault.commit(() => ({ type: 'forget', points: [gone.slice(gone.indexOf('@') + 2)] }));
+      }
+      now = () => (asked++ < when ? start + 2 * HOUR : start + HOUR / 2);
+      await scene.gc({ softDelete: HOUR, grace: 0 }, { parts, state });
+      const isThere = (await scene.points()).has(gone);
+      outcomes.add(isThere);
+      if (isThere) await scene.unforget(gone);
+      await scene.check();
+    }
+    expect(outcomes).toEqual(new Set([true, false]));
+  });
+
   it('that is doubted lets it refuse, unless it is accepted', async () => {
     const scene = await gcScene(folder.fresh('doubt'));
     await scene.forget(await scene.save('web', 'abcd'));
