@@ -59,9 +59,13 @@ async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promi
 /** Makes the point under a job; if another run closes that, under a new one, and none of the old job's packs count (J4). */
 async function runJobs(run: BackupRun, hooks: BackupHooks, lock: ItemLock): Promise<BackupResult> {
   for (let tries = 1; ; tries++) {
-    const { staging, resumed } = await openStaging(run).catch(async (error: unknown) => {
-      throw (await wasTakenOver(lock, error)) ? takenOver(run.item, error) : error;
+    const opened = await openStaging(run).catch(async (error: unknown) => {
+      if (await wasTakenOver(lock, error)) throw takenOver(run.item, error);
+      // A gc took the folder for a dead run's before its journal was in it.
+      if (tries === MOST_JOBS || !isError(error, 'NOT_FOUND')) throw error;
     });
+    if (!opened) continue;
+    const { staging, resumed } = opened;
     const token = toHex(run.session.vault.random.bytes(4));
     try {
       return await makePoint(run, { staging, resumed, run: token, label: hooks.label });

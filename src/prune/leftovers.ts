@@ -72,7 +72,7 @@ export async function removeLeftovers(
   for (const location of found.locations) {
     const status = vault.state.jobs.get(location.job);
     if (status === 'closed' || (status === undefined && (await isAbandoned(location, judge))))
-      await removeStaging(location);
+      await removeStaging(location).catch(unlessInUse);
   }
   for (const file of found.files) await removeFile(vault, file, judge.isAlive);
   const checkpoints = (await vault.store.list('ckpt')).filter((name) => CHECKPOINT.test(name)).sort();
@@ -83,7 +83,7 @@ async function removeFile(vault: Vault, { store, path }: StagingFile, isAlive: I
   const name = path.slice('staging/'.length);
   if (PART.test(name)) await store.remove(path);
   else if (name === INIT || (FRESH.test(name) && (await isDead(await itemOf(vault, store, path), isAlive))))
-    await store.removeFolder(path);
+    await store.removeFolder(path).catch(unlessInUse);
 }
 
 /** Of a job that the log does not know. A location gets its name with the journal in it, so without one it was about to be removed. */
@@ -91,6 +91,11 @@ async function isAbandoned({ hasJournal, item, started = 0 }: FoundLocation, jud
   if (!hasJournal) return true;
   if (item === undefined || isLocked(item)) return await isDead(item, judge.isAlive);
   return judge.now - started >= Math.max(judge.grace, UNLOCKED_GRACE);
+}
+
+/** Its run was taken for dead and is not: it tidies up by itself, or a later gc does. */
+function unlessInUse(error: unknown): void {
+  if (!isError(error, 'IO') || error.details.system !== 'ENOTEMPTY') throw error;
 }
 
 async function isDead(item: string | undefined, isAlive: IsAlive): Promise<boolean> {

@@ -127,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/vault/block-reader.ts',
     from: '      if (!equalBytes(found, id))',
     to: '      if (equalBytes(found, new Uint8Array(1)))',
-    red: 'vault/block-reader.test.ts',
+    red: 'vault/pack.test.ts',
   },
   {
     name: 'a compressed block is not compared with the source',

@@ -3,7 +3,10 @@ import { argon2id } from '@noble/hashes/argon2.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { parseObjectHeader } from '../../src/vault/codec/object-header.ts';
 import { blake3, createBlake3, isBlake3Native, referenceBlake3 } from '../../src/vault/crypto/blake3.ts';
+import { newObject } from '../../src/vault/crypto/keys.ts';
 import { createSealer } from '../../src/vault/crypto/sealer.ts';
 
 describe('BLAKE3', () => {
@@ -32,6 +35,17 @@ describe('BLAKE3', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('a new object', () => {
+  it('has a salt of its own', () => {
+    const keys = { family: new Uint8Array(16), master: new Uint8Array(32).fill(2), encrypted: true };
+    const salts = Array.from({ length: 3 }, () => {
+      const { header } = newObject(keys, systemRandom, 'pack', new Uint8Array(16));
+      return toHex(parseObjectHeader(header, 'pack', 'memory').salt);
+    });
+    expect(new Set(salts).size).toBe(3);
   });
 });
 

@@ -1,3 +1,5 @@
+import { syncBuiltinESMExports } from 'node:module';
+import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
 import { createBlockHasher } from '../../src/vault/block-ids.ts';
@@ -25,6 +27,11 @@ const encryptedKeys: VaultKeys = {
 const clearKeys = { ...encryptedKeys, encrypted: false };
 const BLOCK = 16 * 1024;
 let count = 0;
+
+function replaceZstd(work: typeof zlib.zstdCompressSync): void {
+  zlib.zstdCompressSync = work;
+  syncBuiltinESMExports();
+}
 
 interface Packed {
   store: Store;
@@ -182,6 +189,15 @@ describe('a pack', () => {
     const hash = referenceBlake3(constantKeyOf(encryptedKeys, 'id-data'));
     hash.update(raw);
     expect(toHex(hash.digest())).toBe(toHex(id));
+  });
+
+  it('takes no block that its codec spoilt', async () => {
+    const real = zlib.zstdCompressSync;
+    const other = text(BLOCK, 2);
+    using _undone = { [Symbol.dispose]: () => replaceZstd(real) };
+    replaceZstd(() => real(other));
+    const spoilt = packed(encryptedKeys, 'zstd', [text(BLOCK, 1)]);
+    await expect(spoilt).rejects.toMatchObject({ code: 'BUG', hint: expect.stringContaining('memory') });
   });
 
   it('whose writer gave a block the id of another is found out by its reader, though all of it is authentic', async () => {

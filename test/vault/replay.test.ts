@@ -74,6 +74,8 @@ describe('a job', () => {
     expect(state.segments.map(({ segment }) => segment)).toEqual([hex(11, 32)]);
     expect([...state.dropped.keys()]).toEqual([hex(1, 32), hex(2, 32)]);
     expect(state.jobs.get(job(12))).toBe('closed');
+    replay([...made(3), open(13), merge(13, [2, 3])], state);
+    expect(state.segments.map(({ segment }) => segment)).toEqual([hex(11, 32), hex(3, 32)]);
   });
 });
 
