@@ -123,6 +123,26 @@ describe("two objects of a kind in each other's place", () => {
   );
 });
 
+describe('a copy of an object under another name', () => {
+  const next = (path: string): string => `log/${String(Number(path.slice('log/'.length)) + 1).padStart(20, '0')}`;
+  it.each([
+    ['packs', (path: string) => `packs/00/${'0'.repeat(60)}${path.slice(-4)}`],
+    ['index', (path: string) => `index/${'0'.repeat(60)}${path.slice(-4)}`],
+    ['keys', () => 'keys/0123456789abcdef'],
+    ['log', next],
+  ] as const)('is told in %s, and harms no point', async (place, nameOf) => {
+    const { bench, disks } = scene;
+    const path = pathsIn(place).at(-1)!;
+    const copy = nameOf(path);
+    await putFile(bench.store, copy, files.get(path)!);
+    await using _ = { [Symbol.asyncDispose]: () => bench.store.remove(copy) };
+    const { findings } = await bench.verify(true);
+    expect(findings.filter(({ where }) => where === copy)).toHaveLength(1);
+    await using session = await bench.open();
+    expect([...(await lostByReading(session.vault, disks)).values()].flat()).toEqual([]);
+  });
+});
+
 describe('an entry that opening passes over, since it begins at a checkpoint,', () => {
   it('is checked all the same, be it damaged or of another history; everything restores', async () => {
     const { bench, disks } = await makeScene(folder.fresh('checkpoint'));
