@@ -77,6 +77,9 @@ describeWithTool('faketime', 'a machine whose clock is two days wrong', () => {
     expect(told).toBe('done');
     expect(result.warnings).toEqual([expect.stringContaining('the clock of this machine says')]);
     expect(await doubtOf({ home, machine: 'other' })).toBeUndefined();
+    // Nobody has said meanwhile that it is right.
+    const forget: VaultCommand = { do: 'forget', refs: [base.points.old] };
+    expect((await runSkewed(skew, { home, command: forget })).told).toBe('CLOCK_DOUBTED');
     await removeHome(home);
   });
 
