@@ -148,7 +148,8 @@ export async function openVault(address: string, options: SessionOptions = {}): 
 /**
  * Makes a vault in an empty or new folder. It is encrypted by a passphrase or a key file, unless that is refused with
  * `unencrypted`.
- * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_MISSING, VAULT_KEY_REFUSED, USAGE, NO_SPACE, CANCELLED, NO_PERMISSION, IO
+ * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_MISSING, VAULT_KEY_REFUSED, USAGE, NO_SPACE, OUTCOME_UNKNOWN, CANCELLED,
+ * NO_PERMISSION, IO
  */
 export async function createVault(address: string, options: CreateVaultOptions): Promise<InitResult> {
   throwIfAborted(options.signal);

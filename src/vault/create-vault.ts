@@ -50,7 +50,7 @@ export const FOLDERS: readonly string[] = [
 /**
  * Makes a vault in an empty store; vault.json is linked last, so a vault is there whole or not at all. What a dead init
  * left is removed first.
- * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_REFUSED, USAGE
+ * @throws VAULT_EXISTS, VAULT_UNSUITABLE, VAULT_KEY_REFUSED, USAGE, OUTCOME_UNKNOWN
  */
 export async function createVault(store: Store, options: CreateOptions = {}): Promise<VaultConfig> {
   const { secret, random = systemRandom, clock = systemClock, reserve = 64 * MIB, blockSize = 128 * 1024 } = options;
@@ -169,7 +169,12 @@ async function publishConfig(store: Store, stored: Uint8Array, singleWriter: boo
   else if ((await store.link(part, CONFIG_PATH)) === 'exists') {
     throw new VhdvaultError('VAULT_EXISTS', 'another init made a vault here meanwhile', { hint: 'use that one' });
   }
-  await store.syncFolder('.');
+  await store.syncFolder('.').catch((cause: unknown) => {
+    throw new VhdvaultError('OUTCOME_UNKNOWN', `${CONFIG_PATH} was written but could not be made durable`, {
+      hint: 'look at the disk of the vault, then run `vhdvault points`: the vault is there, or init makes it anew',
+      cause,
+    });
+  });
 }
 
 /** Ed25519, from its 32-byte seed in PKCS #8 (RFC 8410). */

@@ -45,7 +45,7 @@ export async function makeLargeVault({ path, points, blocks, secret }: LargeVaul
   let waiting: { item: number; root: Uint8Array; pages: number; size: number }[] = [];
   let fresh: { id: Uint8Array; page: Uint8Array }[] = pagesOf(big);
   for (const disk of disks.slice(1)) fresh.push(...pagesOf(disk));
-  let newData: Uint8Array[] = disks.slice(1).map(({ ids }) => ids);
+  let newData: Uint8Array[] = disks.slice(1).map(({ ids }) => ids.slice());
   for (let n = 0; n < points; n++) {
     const item = n % ITEMS;
     const disk = disks[item] as LargeDisk;

@@ -37,11 +37,15 @@ async function run(what: string, words: readonly string[]): Promise<void> {
     ...{ VHDVAULT_VAULT: path, VHDVAULT_KEY_FILE: keyFile },
     ...{ VHDVAULT_CACHE: join(home, 'cache'), VHDVAULT_STATE: join(home, 'state') },
   };
-  const { seconds, peakAnonymous, exitCode, stderr } = await measuredRun(process.execPath, [PROGRAM, ...words], {
-    env,
-  });
+  const { seconds, peakAnonymous, exitCode, stdout, stderr } = await measuredRun(
+    process.execPath,
+    [PROGRAM, ...words],
+    {
+      env,
+    },
+  );
   print(`${what.padEnd(40)} ${seconds.toFixed(2)} s  ${Math.round(peakAnonymous / 2 ** 20)} MiB  exit ${exitCode}`);
-  if (exitCode !== 0) print(stderr);
+  if (exitCode !== 0) print(stderr || stdout);
 }
 
 function print(line: string): void {

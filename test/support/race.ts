@@ -1,5 +1,6 @@
 import { VhdvaultError } from '../../src/base/errors.ts';
-import type { Store, StoreReader, StoreWriter } from '../../src/vault/store/store.ts';
+import type { Store } from '../../src/vault/store/store.ts';
+import { steppedStore } from './stepped-store.ts';
 
 /** Lets something happen right before the k-th operation of a store. */
 export interface Race {
@@ -13,7 +14,7 @@ export interface Race {
 
 /** k counts from 1. Operations of what happens go through uncounted; with k = 0 nothing happens. */
 export function raceAt(k: number, happens: () => Promise<unknown>): Race {
-  const race: Race = { log: [], hit: false, what: '', wrap: (store) => onEveryStep(store, step) };
+  const race: Race = { log: [], hit: false, what: '', wrap: (store) => steppedStore(store, step) };
   let isInside = false;
 
   async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -41,7 +42,7 @@ export function happensBefore(
 ): (store: Store) => Store {
   let state: 'before' | 'inside' | 'after' = 'before';
   return (store) =>
-    onEveryStep(store, async (what, work) => {
+    steppedStore(store, async (what, work) => {
       if (state === 'before' && isKind(what)) {
         state = 'inside';
         await happens();
@@ -51,43 +52,15 @@ export function happensBefore(
     });
 }
 
-type Step = <T>(what: string, work: () => Promise<T>) => Promise<T>;
-
 /** A store that dies, for whoever has it open, before the first operation of this kind. */
 export function diesBefore(kind: string): (store: Store) => Store {
   let isDead = false;
   return (store) =>
-    onEveryStep(store, async (what, work) => {
+    steppedStore(store, async (what, work) => {
       isDead ||= what.startsWith(kind);
       if (isDead) throw new VhdvaultError('IO', `dead since ${kind}: ${what}`);
       return await work();
     });
-}
-
-function onEveryStep(store: Store, step: Step): Store {
-  const reader = (path: string, inner: StoreReader): StoreReader => ({
-    ...inner,
-    size: inner.size,
-    read: (at, target) => step(`read ${path}`, () => inner.read(at, target)),
-  });
-  const writer = (path: string, inner: StoreWriter): StoreWriter => ({
-    ...inner,
-    write: (parts) => step(`write ${path}`, () => inner.write(parts)),
-  });
-  return {
-    ...store,
-    get: (path) => step(`get ${path}`, () => store.get(path)),
-    open: (path) => step(`open ${path}`, async () => reader(path, await store.open(path))),
-    size: (path) => step(`size ${path}`, () => store.size(path)),
-    list: (folder) => step(`list ${folder}`, () => store.list(folder)),
-    makeFolder: (path) => step(`makeFolder ${path}`, () => store.makeFolder(path)),
-    create: (path) => step(`create ${path}`, async () => writer(path, await store.create(path))),
-    link: (from, to) => step(`link ${to}`, () => store.link(from, to)),
-    rename: (from, to) => step(`rename ${to}`, () => store.rename(from, to)),
-    remove: (path) => step(`remove ${path}`, () => store.remove(path)),
-    removeFolder: (path) => step(`removeFolder ${path}`, () => store.removeFolder(path)),
-    syncFolder: (path) => step(`syncFolder ${path}`, () => store.syncFolder(path)),
-  };
 }
 
 /** As another machine that sees no lock of this one. */

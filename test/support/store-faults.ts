@@ -1,5 +1,6 @@
 import { VhdvaultError } from '../../src/base/errors.ts';
-import type { Store, StoreReader, StoreWriter } from '../../src/vault/store/store.ts';
+import type { Store } from '../../src/vault/store/store.ts';
+import { steppedStore } from './stepped-store.ts';
 
 /**
  * one: only the k-th operation fails. dead: it and all after it, as after a crash. late: the k-th is done, but reported
@@ -20,7 +21,7 @@ export interface Faults {
 
 /** Operations that only read are counted too; k counts from 1, and k = 0 never fails. */
 export function storeFaults(k: number, mode: FaultMode): Faults {
-  const faults: Faults = { count: 0, log: [], hit: false, what: '', wrap };
+  const faults: Faults = { count: 0, log: [], hit: false, what: '', wrap: (store) => steppedStore(store, step) };
 
   async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
     const n = ++faults.count;
@@ -31,40 +32,6 @@ export function storeFaults(k: number, mode: FaultMode): Faults {
     faults.hit = true;
     if (mode === 'late') await closed(await work());
     throw new VhdvaultError('IO', `injected fault at operation ${n}: ${what}`);
-  }
-
-  function wrap(store: Store): Store {
-    return {
-      address: store.address,
-      get: (path) => step(`get ${path}`, () => store.get(path)),
-      open: (path) => step(`open ${path}`, async () => reader(path, await store.open(path))),
-      size: (path) => step(`size ${path}`, () => store.size(path)),
-      list: (folder) => step(`list ${folder}`, () => store.list(folder)),
-      makeFolder: (path) => step(`makeFolder ${path}`, () => store.makeFolder(path)),
-      create: (path) => step(`create ${path}`, async () => writer(path, await store.create(path))),
-      link: (from, to) => step(`link ${to}`, () => store.link(from, to)),
-      rename: (from, to) => step(`rename ${to}`, () => store.rename(from, to)),
-      remove: (path) => step(`remove ${path}`, () => store.remove(path)),
-      removeFolder: (path) => step(`removeFolder ${path}`, () => store.removeFolder(path)),
-      syncFolder: (path) => step(`syncFolder ${path}`, () => store.syncFolder(path)),
-      free: () => store.free(),
-    };
-  }
-
-  function reader(path: string, inner: StoreReader): StoreReader {
-    return {
-      size: inner.size,
-      read: (position, target) => step(`read ${path}`, () => inner.read(position, target)),
-      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-    };
-  }
-
-  function writer(path: string, inner: StoreWriter): StoreWriter {
-    return {
-      write: (parts) => step(`write ${path}`, () => inner.write(parts)),
-      sync: () => step(`sync ${path}`, () => inner.sync()),
-      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-    };
   }
 
   return faults;
