@@ -9,7 +9,7 @@ const EXCUSES: Readonly<Record<Trouble, readonly ErrorCode[]>> = {
   fault: ['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN'],
   full: ['NO_SPACE'],
   source: ['SOURCE_CHANGED'],
-  cache: ['IO'],
+  cache: ['IO', 'NOT_FOUND'],
   cancelled: ['CANCELLED'],
   slept: [],
 };
