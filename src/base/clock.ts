@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { throwIfAborted } from './abort.ts';
+import { sinceBoot } from './machine.ts';
 
 /** Time, injectable. `now` is wall-clock milliseconds since 1970 UTC; `monotonic` only ever grows. */
 export interface Clock {
@@ -17,3 +18,18 @@ export const systemClock: Clock = {
     throwIfAborted(signal);
   },
 };
+
+const HOUR = 3600 * 1000;
+
+/** The same for one run: a wall clock that is set meanwhile, by more than an hour, is told as if it were not. */
+export function steadyClock(clock: Clock): Clock {
+  const [wall, began] = [clock.now(), sinceBoot()];
+  return {
+    now() {
+      const [told, passed] = [clock.now(), wall + sinceBoot() - began];
+      return Math.abs(told - passed) > HOUR ? Math.round(passed) : told;
+    },
+    monotonic: () => clock.monotonic(),
+    sleep: (milliseconds, signal) => clock.sleep(milliseconds, signal),
+  };
+}

@@ -26,11 +26,11 @@ export function parseSize(option: string, text: string): number {
   });
 }
 
-const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, min: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `90`, `90s`, `10m`, `1.5 h`, `14d`, `2w` -> milliseconds. */
 export function parseDuration(option: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?) ?([a-z]?)$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?) ?(min|[a-z]?)$/.exec(text.trim());
   const unit = match && SECONDS[match[2]!];
   const milliseconds = match && unit ? Math.round(Number(match[1]) * unit * 1000) : Number.NaN;
   if (Number.isSafeInteger(milliseconds) && milliseconds > 0) return milliseconds;

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../base/errors.ts';
@@ -10,12 +10,13 @@ export interface CacheFolder {
   temporary: boolean;
 }
 
-/** The cache saves time only: where it cannot be made or written, a temporary folder serves. */
-export async function openCacheFolder(path: string, notice: (text: string) => void): Promise<CacheFolder> {
+/** The cache saves time only: where it cannot be made or written, a temporary folder serves. `now`: milliseconds since 1970 UTC. */
+export async function openCacheFolder(path: string, now: number, notice: (text: string) => void): Promise<CacheFolder> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await makeRooms(path);
     await probe(path);
+    await removeOld(path, now);
     return { path, temporary: false };
   } catch (error) {
     notice(`no cache in ${path} (${(error as Error).message}): a temporary one is used`);
@@ -31,6 +32,22 @@ export async function openCacheFolder(path: string, notice: (text: string) => vo
 
 async function makeRooms(path: string): Promise<void> {
   for (const room of ['jobs', 'tables']) await mkdir(join(path, room), { recursive: true });
+}
+
+const LONGEST_RUN = 7 * 24 * 3600 * 1000;
+
+/** What runs that died kept while they worked, and that nobody went on with: gc on another machine may have closed their jobs. */
+async function removeOld(path: string, now: number): Promise<void> {
+  for (const room of ['jobs', 'tables']) {
+    for (const name of await readdir(join(path, room)).catch(() => [])) {
+      const file = join(path, room, name);
+      // The checksum table of a disk has no dot.
+      if (room === 'tables' && !name.includes('.')) continue;
+      const found = await stat(file).catch(() => undefined);
+      if (found && now - found.mtimeMs > LONGEST_RUN)
+        await rm(file, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
 }
 
 /** A folder that is there may still be read-only, or on a full disk. */

@@ -20,6 +20,21 @@ export function clockWarning({ clockDoubt }: VaultSession, { acceptClock = false
   return [`${clockDoubt}: set it if it is wrong; if it is right, say so once with --accept-clock`];
 }
 
+/**
+ * Milliseconds since 1970 UTC by which a gc counts ages. A clock that is right by its owner's word, though the log is ahead of it,
+ * makes nothing older: what was forgotten an hour ago by the one was years ago by the other.
+ */
+export function ageTime(session: VaultSession): number {
+  const { vault, clockDoubt } = session;
+  return clockDoubt === undefined ? logTime(session) : Math.min(vault.clock.now(), vault.state.time);
+}
+
+/** No point is later, but by a doubted clock that nobody has called right: milliseconds since 1970 UTC. */
+export function acceptedTime(session: VaultSession, { acceptClock = false }: ClockTrust): number {
+  const { vault } = session;
+  return acceptClock ? Math.max(vault.clock.now(), vault.state.time) : logTime(session);
+}
+
 /** What every replay will judge an entry by that is written now: milliseconds since 1970 UTC, by the log's clock. */
 export function logTime(session: VaultSession): number {
   const { vault, clockDoubt } = session;

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { type CatalogPoint, findPoint, findPoints } from '../point/catalog.ts';
-import { checkClock, logTime } from './check-clock.ts';
+import { acceptedTime, checkClock, logTime } from './check-clock.ts';
 import { type ForgetPlan, planByRules, planNamed } from './forget-plan.ts';
 import type { ForgetOptions, ForgetResult, ForgottenPoint, WhatToForget } from './forget-types.ts';
 import { gc } from './gc-job.ts';
@@ -71,9 +71,10 @@ async function alsoGc(session: VaultSession, result: ForgetResult, options: Forg
 
 async function preview(session: VaultSession, what: WhatToForget, options: ForgetOptions): Promise<ForgetResult> {
   const { vault, clockDoubt } = session;
+  const isDoubted = clockDoubt !== undefined && !options.acceptClock;
   await vault.refresh();
   const plan = planner(session, what, options)();
-  const doubt = clockDoubt === undefined ? [] : [`${clockDoubt}: it will be forgotten only with --accept-clock`];
+  const doubt = !isDoubted ? [] : [`${clockDoubt}: it will be forgotten only with --accept-clock`];
   return {
     ...resultOf(session, plan, plan.forget),
     dryRun: true,
@@ -83,7 +84,8 @@ async function preview(session: VaultSession, what: WhatToForget, options: Forge
 }
 
 /** References are looked up once: `latest` must not wander while others make points. Asked again, it plans by the newest state. */
-function planner(session: VaultSession, what: WhatToForget, { force = false }: ForgetOptions): () => ForgetPlan {
+function planner(session: VaultSession, what: WhatToForget, options: ForgetOptions): () => ForgetPlan {
+  const { force = false } = options;
   const { vault } = session;
   if ('refs' in what) {
     const named = findPoints(vault, what.refs, 'any');
@@ -92,7 +94,8 @@ function planner(session: VaultSession, what: WhatToForget, { force = false }: F
   const { items = [] } = what;
   for (const item of items) findPoint(vault, item);
   const rules = keepRules(what.rules);
-  return () => planByRules(vault, items.length > 0 ? items : undefined, rules, logTime(session));
+  const named = items.length > 0 ? items : undefined;
+  return () => planByRules(vault, named, rules, { now: logTime(session), latest: acceptedTime(session, options) });
 }
 
 async function forgetAll(session: VaultSession, commit: CommitEntry, planNow: () => ForgetPlan): Promise<ForgetResult> {

@@ -29,19 +29,19 @@ export function planNamed(vault: Vault, named: readonly CatalogPoint[], now: num
   return plan;
 }
 
-/** Of the points of items, whatever no rule keeps. `now` by the log's clock. */
+/** Of the points of items, whatever no rule keeps. `now` by the log's clock; `latest`: no point is later than this. */
 export function planByRules(
   vault: Vault,
   items: readonly string[] | undefined,
   rules: KeepRules,
-  now: number,
+  { now, latest }: { now: number; latest: number },
 ): ForgetPlan {
   const byItem = Map.groupBy(catalog(vault), ({ manifest }) => manifest.item);
   const plan: ForgetPlan = { forget: [], kept: [], notices: [] };
   for (const item of new Set(items ?? [...byItem.keys()].sort())) {
     const points = byItem.get(item) ?? [];
     const { kept } = planKeep(
-      points.map((point) => keepPoint(point, now)),
+      points.map((point) => keepPoint(point, now, latest)),
       rules,
     );
     const reasons = new Map(kept.map((one) => [one.point, one.reasons]));
@@ -56,8 +56,12 @@ export function planByRules(
 }
 
 /** By a doubted clock a point may be years ahead: counted from there, all others would be too old to be kept (L7). */
-function keepPoint({ id, time, sequence, logged }: CatalogPoint, now: number): Parameters<typeof planKeep>[0][number] {
-  return { id, sequence, time: Math.min(time, now), pinned: isPinned(logged, now) };
+function keepPoint(
+  { id, time, sequence, logged }: CatalogPoint,
+  now: number,
+  latest: number,
+): Parameters<typeof planKeep>[0][number] {
+  return { id, sequence, time: Math.min(time, latest), pinned: isPinned(logged, now) };
 }
 
 function checkFree(vault: Vault, point: CatalogPoint, now: number): CatalogPoint {

@@ -3,7 +3,7 @@ import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { findStaging } from '../prune/leftovers.ts';
 import { type Marks, mark, type Sparing } from '../prune/mark.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
-import { logTime } from './check-clock.ts';
+import { ageTime } from './check-clock.ts';
 import type { Tally } from './gc-tally.ts';
 import type { GcOptions } from './gc-types.ts';
 import { type ItemLock, isItemLocked } from './item-lock.ts';
@@ -32,7 +32,7 @@ export function openCollection(session: VaultSession, options: GcOptions, tally:
     known.set(item, answer);
     return answer;
   };
-  return { session, options, tally, sparing: { now: logTime(session), softDelete }, grace, isAlive };
+  return { session, options, tally, sparing: { now: ageTime(session), softDelete }, grace, isAlive };
 }
 
 /** Marks what the points need, and tells how far it is. @throws GC_BLOCKED, CANCELLED */

@@ -11,7 +11,7 @@ import { GC_ITEM } from '../prune/own-job.ts';
 import { planRepack } from '../prune/plan-repack.ts';
 import { repack } from '../prune/repack.ts';
 import { applySweep, deleteFiles, planSweep } from '../prune/sweep.ts';
-import { checkClock, logTime } from './check-clock.ts';
+import { ageTime, checkClock } from './check-clock.ts';
 import { type Collection, checkSpans, markAll, openCollection, stagingOf } from './gc-collection.ts';
 import { previewGc } from './gc-preview.ts';
 import { openReserve, type Reserve } from './gc-reserve.ts';
@@ -66,7 +66,7 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const { vault } = session;
   const { signal } = options;
   const staging = await stagingOf(all);
-  const dead = staging ? await findDeadJobs({ vault, ...staging, now: logTime(session), grace, isAlive }) : [];
+  const dead = staging ? await findDeadJobs({ vault, ...staging, now: ageTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
   const marks = await markAll(all);
   const needs = new Needs(marks, { vault, sparing, signal });
@@ -74,14 +74,14 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
   await deleteOrphans(all);
-  if (staging) await removeLeftovers(vault, staging, { now: logTime(session), grace, isAlive });
+  if (staging) await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive });
   await forgetScratch(session, staging?.locations ?? []);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),
   );
   await sweep(all);
-  setLater(tally, (await planSweep(vault, { now: logTime(session), grace }, { signal })).later);
+  setLater(tally, (await planSweep(vault, { now: ageTime(session), grace }, { signal })).later);
   if (tally.freedBytes === 0 && reserve.wasUsed && tally.freedLater.length > 0)
     tally.warnings.push(
       'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
@@ -90,7 +90,7 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
 
 async function sweep({ session, options: { signal }, tally, grace }: Collection): Promise<void> {
   const { vault } = session;
-  const plan = await planSweep(vault, { now: logTime(session), grace }, { signal });
+  const plan = await planSweep(vault, { now: ageTime(session), grace }, { signal });
   await applySweep(vault, plan, { signal }, (kind, bytes) => countSwept(tally, kind, bytes));
 }
 
@@ -163,10 +163,14 @@ async function lockGc(session: VaultSession, signal: AbortSignal | undefined): P
   } catch (error) {
     if (!isError(error, 'ITEM_LOCKED') || session.vault.config.singleWriter) throw error;
     const { pid, host, since } = error.details;
-    throw new VhdvaultError('ITEM_LOCKED', `another gc is at work (process ${pid} on ${host}, since ${since})`, {
-      hint: 'wait for it to end; if its process is gone, the next gc takes over by itself',
-      details: { pid: pid ?? null, host: host ?? null, since: since ?? null },
-      cause: error,
-    });
+    throw new VhdvaultError(
+      'ITEM_LOCKED',
+      `another gc, or a repair, is at work (process ${pid} on ${host}, since ${since})`,
+      {
+        hint: 'wait for it to end; if its process is gone, the next gc takes over by itself',
+        details: { pid: pid ?? null, host: host ?? null, since: since ?? null },
+        cause: error,
+      },
+    );
   }
 }

@@ -42,8 +42,15 @@ export async function previewGc(all: Collection): Promise<void> {
   for (const { bytes } of [...due.packs, ...orphans.packs]) if (bytes > 0) countSwept(tally, 'packs', bytes);
   for (const { bytes } of [...due.segments, ...orphans.segments]) if (bytes > 0) countSwept(tally, 'segments', bytes);
   const given = [...condemn.packs, ...repack.packs];
-  if (grace === 0) for (const number of given) countSwept(tally, 'packs', sizeOf([number]));
-  else setLater(tally, [...due.later, { bytes: sizeOf(given), at: now + grace }]);
+  const gone = new Set([...merges.dropped, ...merges.merged.flat()]);
+  const segments = vault.state.segments.filter(({ segment }) => gone.has(segment));
+  if (grace === 0) {
+    for (const number of given) countSwept(tally, 'packs', sizeOf([number]));
+    for (const { size } of segments) countSwept(tally, 'segments', size);
+  } else {
+    const bytes = sizeOf(given) + segments.reduce((sum, { size }) => sum + size, 0);
+    setLater(tally, [...due.later, { bytes, at: now + grace }]);
+  }
 }
 
 /** Pages and blocks never share a pack. */

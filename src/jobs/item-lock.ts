@@ -1,5 +1,6 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
+import { isName } from '../base/names.ts';
 import { writeObject } from '../vault/open-store.ts';
 import { sealLock, unsealLock } from '../vault/sealed-file.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -225,7 +226,9 @@ function locked({ config }: Vault, item: string, { owner }: FoundLock): Vhdvault
   const who = owner ? describe(owner) : 'unknown';
   const what = config.singleWriter
     ? `the vault, which takes one writer at a time, is being written by another run (${who})`
-    : `${item} is being backed up by another run (${who})`;
+    : isName(item)
+      ? `${item} is being backed up by another run (${who})`
+      : `a gc or a repair is at work (${who})`;
   return new VhdvaultError('ITEM_LOCKED', what, {
     hint: 'wait for it to end; if its process is gone, the next run takes the lock over by itself',
     details: {

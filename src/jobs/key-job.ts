@@ -138,21 +138,22 @@ function warningsOf({ vault }: VaultSession, slots: readonly ListedSlot[], unlis
   if (vault.damage) return warnings;
   for (const name of slotNames(unlisted)) {
     warnings.push(
-      `keys/${name} is no key slot of this vault: a change that was interrupted left it, or somebody put an old one back; vhdvault key remove ${name} removes the file`,
+      `keys/${name} is no key slot of this vault: a change that was interrupted left it, or somebody put an old one back; vhdvault key remove ${name} takes it away`,
     );
   }
   return warnings;
 }
 
 async function noticesOf(session: VaultSession, done: KeyChange, own: string): Promise<string[]> {
-  const { added, removed, sameAs } = done;
+  const { added, removed, sameAs, moved } = done;
   const notices = sameAs.map((name) =>
     removed.includes(name)
       ? 'the new secret is the same as the old one'
       : `the slot ${name} is opened by the same secret`,
   );
   if (removed.includes(own) && added === undefined) notices.push(await goneText(session));
-  if (removed.length > 0) notices.push(KEPT);
+  if (moved !== undefined) notices.push(`its file lies in ${moved} now: nothing opens it there, and it can be deleted`);
+  else if (removed.length > 0) notices.push(KEPT);
   return notices;
 }
 

@@ -31,6 +31,11 @@ export function sharesPids(other: Owner, mine: Owner): boolean {
   return process.platform !== 'linux' || (mine.boot !== '' && mine.pids !== '');
 }
 
+/** Of an owner on this machine before it was started last. Elsewhere there may be a machine of the same name. */
+export function isOfEarlierStart(other: Owner, mine: Owner): boolean {
+  return other.host === mine.host && other.boot !== '' && mine.boot !== '' && other.boot !== mine.boot;
+}
+
 /** Whether the process that took the lock still runs; only where pids mean the same. */
 export async function isRunning({ pid, start }: Owner): Promise<boolean> {
   const found = await startOf(pid);

@@ -21,7 +21,9 @@ export function standingOf(vault: Vault, point: CatalogPoint, now: number): Stan
 
 /** From when on it may be forgotten, by the log's clock, in milliseconds since 1970 UTC. */
 export function forgettableFrom({ state }: Vault, { logged }: CatalogPoint): number {
-  return logged.time + leastAge(state, logged);
+  const least = leastAge(state, logged);
+  // By a doubted clock it may have been made years from now.
+  return least > 0 ? logged.time + least : 0;
 }
 
 /** From when on gc may give up a forgotten point; null: never, or nobody knows yet. */

@@ -35,6 +35,7 @@ export async function restore(session: VaultSession, ref: string, options: Resto
   throwIfAborted(options.signal);
   const { vault } = session;
   const begun = vault.clock.monotonic();
+  await vault.refresh();
   const point = findPoint(vault, ref);
   const chosen = await chooseTargets(point.manifest, options);
   const { preallocate = false, bestEffort = false, force = false, dryRun = false, signal } = options;
@@ -58,12 +59,46 @@ export async function restore(session: VaultSession, ref: string, options: Resto
     const run = { ...common, pool: session.pool, disk, target: imageOf(target), force };
     const restored = dryRun
       ? planned(target)
-      : await restoreDisk({ ...run, onCounts: (found) => progress(n, found) }, plan);
+      : await whileBlocksMove(session, run, (index) =>
+          restoreDisk({ ...run, index, onCounts: (found) => progress(n, found) }, plan),
+        );
     result.disks.push(diskResult(target, restored));
     result.warnings.push(...lostWarning({ ...target, dryRun }, restored.lost));
   }
   result.seconds = (vault.clock.monotonic() - begun) / 1000;
   return result;
+}
+
+const MOST_TRIES = 3;
+
+/**
+ * What a gc stored anew since the index was made lies elsewhere now, and where it lay is deleted after a while: what seems to be
+ * damaged then is looked for again before it is called so (D5).
+ */
+async function whileBlocksMove(
+  session: VaultSession,
+  { index: first, bestEffort }: { index: IndexAddress; bestEffort: boolean },
+  work: (index: IndexAddress) => Promise<RestoredDisk>,
+): Promise<RestoredDisk> {
+  const { vault } = session;
+  let index = first;
+  for (let tries = 1; ; tries++) {
+    const segments = vault.state.segments.map(({ segment }) => segment);
+    const { lastCondemn } = vault.state;
+    const haveMoved = async (): Promise<boolean> => {
+      if (tries === MOST_TRIES) return false;
+      await vault.refresh();
+      const now = new Set(vault.state.segments.map(({ segment }) => segment));
+      return vault.state.lastCondemn !== lastCondemn || segments.some((segment) => !now.has(segment));
+    };
+    try {
+      const restored = await work(index);
+      if (restored.lost.bytes === 0 || !(await haveMoved())) return restored;
+    } catch (error) {
+      if (!isUnreadable(error) || !(await haveMoved())) throw error;
+    }
+    index = await refreshIndex(session, bestEffort);
+  }
 }
 
 /** Where a segment of the index cannot be read, best effort goes on with the others. */

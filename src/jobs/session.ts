@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { type Clock, steadyClock, systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { bootId, sinceBoot } from '../base/machine.ts';
 import { type Random, systemRandom } from '../base/random.ts';
@@ -102,7 +102,8 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   checkThreads(threads);
   const folders = envPaths('vhdvault', { suffix: '' });
   const state = options.state ?? (process.platform === 'linux' ? folders.log : join(folders.data, 'state'));
-  const { clock = systemClock, random = systemRandom } = parts;
+  const { random = systemRandom } = parts;
+  const clock = parts.clock ?? steadyClock(systemClock);
   const storeAt = storeAddress(address, options);
   const secret = given && (await readSecret(given));
   const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock });
@@ -119,7 +120,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     const problem = await rememberHead({ folder: state, address, vault, time });
     if (problem) notice(problem);
   };
-  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), notice);
+  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), clock.now(), notice);
   const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {
     vault,

@@ -4,18 +4,19 @@ import { throwIfAborted } from '../base/abort.ts';
 import { ioError } from '../base/errors.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import { everyPoint } from '../point/catalog.ts';
+import { GC_ITEM } from '../prune/own-job.ts';
 import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
 import { confirmSegments } from '../repair/confirm-segments.ts';
 import { addRebuilt, type FoundPacks, findPacks } from '../repair/rebuild-index.ts';
 import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
 import { segmentPath } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
-import { type AddedSegment, logEntryPath } from '../vault/vault.ts';
+import { type AddedSegment, logEntryPath, type Vault } from '../vault/vault.ts';
 import { buildIndex } from '../verify/build-index.ts';
 import { Findings } from '../verify/findings.ts';
 import { knownState } from '../verify/known-state.ts';
 import { type Verified, verifyVault } from '../verify/verify-vault.ts';
-import { lockItem } from './item-lock.ts';
+import { type ItemLock, lockItem } from './item-lock.ts';
 import { failedToWrite } from './lock-for-writing.ts';
 import type { VaultSession } from './session.ts';
 import type { RepairVaultOptions, RepairVaultResult, VaultRepairAction } from './vault-repair-types.ts';
@@ -36,7 +37,7 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
   const { dryRun = false, signal } = options;
   throwIfAborted(signal);
   const begun = vault.clock.monotonic();
-  await using _lock = vault.config.singleWriter && !dryRun ? await lockItem(vault, PSEUDO_ITEM, signal) : undefined;
+  await using _lock = dryRun ? undefined : await lockRepair(vault, signal);
   return await withWorkFolder(session, async (folder) => {
     const repair = { session, options, folder, actions: [] as VaultRepairAction[] };
     await repairLog(repair).catch(failedToWrite);
@@ -48,14 +49,28 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
     const damage = left.filter(({ severity }) => severity === 'damage');
     const isDone = damage.every(({ code }) => code === 'QUARANTINED');
     return {
-      ok: dryRun ? damage.length === 0 && actions.length === 0 : isDone,
+      ok: isDone && (!dryRun || actions.length === 0),
       ...{ actions, dryRun, findings: left },
-      warnings: damage.length > 0 && !dryRun && isDone ? [BACK_UP_NOW] : [],
+      warnings: dryRun || !isDone ? [] : warningsOf(actions, damage.length),
       seconds: (vault.clock.monotonic() - begun) / 1000,
     };
   });
 }
 
+/** Two at once would move what the other one wrote. */
+async function lockRepair(vault: Vault, signal: AbortSignal | undefined): Promise<ItemLock> {
+  // A copy may have lost its empty folders.
+  await vault.store.makeFolder('locks').catch(failedToWrite);
+  return await lockItem(vault, GC_ITEM, signal);
+}
+
+function warningsOf(actions: readonly VaultRepairAction[], damage: number): string[] {
+  const wasSetAside = actions.some(({ action }) => action === 'set-aside');
+  return [...(wasSetAside ? [LOOK_AT_POINTS] : []), ...(damage > 0 ? [BACK_UP_NOW] : [])];
+}
+
+const LOOK_AT_POINTS =
+  'what the newest entry told is lost, perhaps the latest point of an item: see `vhdvault points`, and back up now';
 const BACK_UP_NOW =
   'blocks of the points named are lost: back their items up now, and what the disks still hold is stored again; `vhdvault verify` tells what remains lost';
 

@@ -20,7 +20,7 @@ export async function verify(session: VaultSession, options: VerifyOptions = {})
   const { vault, pool } = session;
   const { ref, signal, onProgress, sample } = options;
   throwIfAborted(signal);
-  checkSample(sample);
+  checkSample(options);
   const begun = vault.clock.monotonic();
   const point = ref === undefined ? undefined : findPoint(vault, ref);
   const item = point?.manifest.item;
@@ -49,7 +49,12 @@ export async function verify(session: VaultSession, options: VerifyOptions = {})
 }
 
 /** @throws USAGE */
-function checkSample(percent: number | undefined): void {
+function checkSample({ sample: percent, readData }: VerifyOptions): void {
+  if (percent !== undefined && readData) {
+    throw new VhdvaultError('USAGE', 'read all of the data, or a sample of it', {
+      hint: 'give --read-data or --sample, not both',
+    });
+  }
   if (percent === undefined || (percent > 0 && percent <= 100)) return;
   throw new VhdvaultError('USAGE', `a sample of ${percent} % is none`, {
     hint: 'give a share of more than 0 and at most 100 %, as 10%',

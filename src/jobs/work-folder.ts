@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
-import { isRunning, type Owner, sharesPids, thisProcess } from './lock-owner.ts';
+import { isOfEarlierStart, isRunning, type Owner, sharesPids, thisProcess } from './lock-owner.ts';
 import type { VaultSession } from './session.ts';
 
 const PREFIX = 'work-';
@@ -36,7 +36,7 @@ async function removeDead(jobs: string, mine: Owner): Promise<void> {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(jobs, name);
     const owner = await readFile(join(folder, OWNER), 'utf8').then(parseOwner, () => undefined);
-    if (owner && sharesPids(owner, mine) && !(await isRunning(owner)))
+    if (owner && (isOfEarlierStart(owner, mine) || (sharesPids(owner, mine) && !(await isRunning(owner)))))
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -73,7 +73,7 @@ export function findPoint(vault: Vault, ref: string): CatalogPoint {
 export function findPoints(vault: Vault, refs: readonly string[], among: Among = 'live'): CatalogPoint[] {
   const byItem = Map.groupBy(everyPoint(vault), ({ manifest }) => manifest.item);
   const split = new Map<string, Split>();
-  return refs.map((ref) => {
+  const find = (ref: string): CatalogPoint => {
     const reference = parseReference(ref);
     const { item } = reference;
     const points = split.get(item) ?? splitOf(byItem.get(item) ?? []);
@@ -87,6 +87,23 @@ export function findPoints(vault: Vault, refs: readonly string[], among: Among =
     const found = first.findLast(({ time }) => time <= reference.end);
     if (found) return found;
     throw tooEarly(points, reference, among);
+  };
+  return refs.map((ref) => {
+    try {
+      return find(ref);
+    } catch (error) {
+      throw behindDamage(vault, error);
+    }
+  });
+}
+
+/** It may be there, and only not be seen. */
+function behindDamage({ damage }: Vault, error: unknown): unknown {
+  if (!damage || !isError(error, 'NO_SUCH_ITEM', 'NO_SUCH_POINT')) return error;
+  return new VhdvaultError(error.code, error.message, {
+    hint: `the log is damaged (${damage.message}): what comes after cannot be seen; \`vhdvault verify\` names the points and the cure`,
+    details: error.details,
+    cause: error,
   });
 }
 

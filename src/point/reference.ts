@@ -32,5 +32,7 @@ export function parseTime(words: string): number | undefined {
   if (!found) return undefined;
   const [, day, minute = '23:59', second = ':59', milliseconds = '.999', zone = ''] = found;
   const time = new Date(`${day}T${minute}${second}${milliseconds}${zone}`).getTime();
-  return Number.isNaN(time) ? undefined : time;
+  // The 30th of February would be the 2nd of March.
+  const isDay = new Date(`${day}T00:00Z`).toJSON()?.startsWith(`${day}T`) ?? false;
+  return isDay && !Number.isNaN(time) ? time : undefined;
 }

@@ -1,6 +1,6 @@
 import { isName } from '../base/names.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
-import type { Vault } from '../vault/vault.ts';
+import { type Vault, VERBS } from '../vault/vault.ts';
 import { GC_ITEM } from './own-job.ts';
 
 /** A job that is open in the log and looks dead. */
@@ -21,9 +21,11 @@ export interface FoundLocation extends StagingLocation {
   started: number | undefined;
 }
 
-const BACKUP = 1;
+const OF_GC: readonly number[] = [VERBS.repack, VERBS['index-merge']];
 /** Time for a command that locks nothing. */
 export const UNLOCKED_GRACE: number = 24 * 3600 * 1000;
+/** Of a job whose staging location is nowhere to be seen, elsewhere perhaps, nobody knows whose lock to look at. */
+const UNKNOWN_GRACE = 7 * UNLOCKED_GRACE;
 
 /** Whether a live process has the lock of an item. */
 export type IsAlive = (item: string) => Promise<boolean>;
@@ -52,10 +54,14 @@ export async function findDeadJobs(options: {
     const item = locations.find((location) => location.job === job)?.item;
     const one: DeadJob = { job, item, opened: time };
     const age = now - time;
-    if (verb !== BACKUP && (item === undefined || item === GC_ITEM)) dead.push(one);
-    else if (item !== undefined && !isLocked(item)) {
-      if (age >= Math.max(grace, UNLOCKED_GRACE)) dead.push(one);
-    } else if ((grace === 0 || age >= grace) && !(item !== undefined && (await isAlive(item)))) dead.push(one);
+    const isOfGc = item === GC_ITEM || (item === undefined && OF_GC.includes(verb));
+    const isOld =
+      item === undefined
+        ? grace === 0 || age >= Math.max(grace, UNKNOWN_GRACE)
+        : isLocked(item)
+          ? grace === 0 || age >= grace
+          : age >= Math.max(grace, UNLOCKED_GRACE);
+    if (isOfGc || (isOld && !(item !== undefined && isLocked(item) && (await isAlive(item))))) dead.push(one);
   }
   return dead;
 }

@@ -17,10 +17,11 @@ const MOST_POINTS = 16_384;
 
 /** What no point needs, or has elsewhere: those copies are read. @throws GC_BLOCKED, CANCELLED */
 export async function planCondemn(vault: Vault, marks: Marks, { signal }: Stoppable): Promise<CondemnPlan> {
-  const { packs: table, lapsed } = marks;
+  const { packs: table, lapsed, isLacking } = marks;
   const idle = [...table.packs.keys()].filter((number) => {
     const { status, kept } = table.packs[number] as PackFacts;
-    return status !== 'condemned' && kept === 0;
+    // Its files may have been away for a while, or be brought back from a copy.
+    return kept === 0 && (status === 'usable' || (status === 'quarantined' && !isLacking));
   });
   return { points: lapsed, packs: await withGoodCopies({ vault, table, signal }, idle) };
 }

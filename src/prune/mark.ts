@@ -1,4 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { MIB } from '../base/units.ts';
 import { isZeroId, LEVELS } from '../disk/block-map.ts';
@@ -44,6 +44,8 @@ export interface Marks {
   spared: Set<string>;
   doubtful: Set<string>;
   lapsed: string[];
+  /** Something that points need lies in no pack: one that is quarantined may turn out to have it. */
+  isLacking: boolean;
   /** What of soft-deleted points could not be read, and so is not kept. */
   warnings: string[];
 }
@@ -103,6 +105,7 @@ async function markOnce(options: MarkOptions): Promise<Marks> {
     ...{ basis, packs, pages, lapsed, whole },
     spared: new Set(ids.slice(0, whole)),
     doubtful: new Set(ids.slice(whole)),
+    isLacking: marking.lost.size + marking.lacking.size > 0,
     warnings: warningsOf(marking),
   };
 }
@@ -155,7 +158,9 @@ async function markRange(marking: Marking, range: IdRange, isFirst: boolean): Pr
     else if (ids.isInRange(page, at)) marking.lacking.add(owner);
   };
   const onLost = (owner: number, problem: VhdvaultError | undefined): void => {
-    if (owner < live) throw blockedByPoint(nameOf(points[owner] as CatalogPoint), problem ?? IN_NO_PACK);
+    // What cannot be read now may be there again when a forgotten point is brought back.
+    const isForever = problem === undefined || isError(problem, 'VAULT_DAMAGED');
+    if (owner < live || !isForever) throw blockedByPoint(nameOf(points[owner] as CatalogPoint), problem ?? IN_NO_PACK);
     marking.lost.set(owner, problem);
   };
   const walk = { reading, segments, pages, onBlock, onLost };

@@ -53,11 +53,13 @@ export async function underOwnJob<T>(
   }
 }
 
-/** A job that added nothing is closed, so that nothing of it can be added any more; then what it stored can go. */
+/**
+ * A job that added nothing is closed, so that nothing of it can be added any more; then what it stored can go. Of one that is closed
+ * already nobody knows: what it added may lie in somebody's merged segment by now. What it did not add the next gc finds.
+ */
 async function endJob(vault: Vault, { job, packs, segments }: OwnJob): Promise<void> {
-  await vault.commit(({ jobs }) => (jobs.get(job) === 'open' ? { type: 'abandon', job } : null));
-  const { state } = vault;
-  if (state.jobs.get(job) !== 'closed' || state.segments.some((added) => added.job === job)) return;
+  const closing = await vault.commit(({ jobs }) => (jobs.get(job) === 'open' ? { type: 'abandon', job } : null));
+  if (!closing) return;
   for (const path of [...packs.map(packPath), ...segments.map(segmentPath)]) await vault.store.remove(path);
 }
 

@@ -28,8 +28,12 @@ const OVERHEAD_OF_FRAME = 48;
  * pack has. What comes out of it is needed whole, so none of that is chosen again. Copies on which it relies are read (D3).
  * @throws GC_BLOCKED, CANCELLED
  */
-export async function planRepack(vault: Vault, { packs: table }: Marks, { signal }: Stoppable): Promise<RepackPlan> {
-  const chosen = choosePacks(table);
+export async function planRepack(
+  vault: Vault,
+  { packs: table, isLacking }: Marks,
+  { signal }: Stoppable,
+): Promise<RepackPlan> {
+  const chosen = choosePacks(table).filter((number) => !isLacking || table.isUsable(number));
   const good = new Set(await withGoodCopies({ vault, table, signal }, chosen));
   const batches = batchesOf(
     table.packs,

@@ -33,7 +33,7 @@ export async function confirmPacks(options: {
     if (!row) continue;
     if ((await vault.store.size(packPath(name))) === undefined) {
       await vault.refresh();
-      if (!hasGone(name)) bad.push({ pack: name, frames: 'all', what: 'is missing' });
+      if (!hasGone(name) && !isKnown(vault, name, 'all')) bad.push({ pack: name, frames: 'all', what: 'is missing' });
       continue;
     }
     const found = await wrongTwice(vault, index, row);

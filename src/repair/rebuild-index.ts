@@ -6,7 +6,7 @@ import { writeRows } from '../cache/write-segments.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
 import { openSegment, segmentPath } from '../vault/block-index.ts';
 import { type CapturedPack, readPackDirectory } from '../vault/captured-pack.ts';
-import type { AddedSegment, Vault } from '../vault/vault.ts';
+import { type AddedSegment, jobClosed, type Vault } from '../vault/vault.ts';
 
 /** The packs of damaged segments, told by their own directories. */
 export interface FoundPacks {
@@ -76,7 +76,8 @@ export async function addRebuilt(options: {
   const adds = found.packs.length > 0 ? await writeRows({ vault, job, folder, run: 'repair' }, table) : [];
   const dropped = damaged.map(({ segment }) => segment);
   const entry = await vault.commit(
-    ({ segments }) => {
+    ({ segments, jobs }) => {
+      if (jobs.get(job) !== 'open') throw jobClosed(job);
       const live = new Set(segments.map(({ segment }) => segment));
       return dropped.every((segment) => live.has(segment)) ? { type: 'index-merge', adds, dropped } : null;
     },

@@ -35,7 +35,13 @@ export async function setAside(vault: Vault, { sequence, hash }: BadEntry): Prom
   await store.makeFolder('quarantine');
   for (const n of (await numbers(vault, 'ckpt')).filter((n) => n >= sequence))
     await store.rename(numbered('ckpt', n), `quarantine/ckpt-${digits(n)}`);
-  await store.rename(logEntryPath(sequence), `quarantine/log-${digits(sequence)}`);
+  const aside = `quarantine/log-${digits(sequence)}`;
+  const now = await store.get(logEntryPath(sequence)).catch(gone);
+  if (!now || toHex(entryHash(now)) !== hash) return await vault.refresh().then(() => undefined);
+  await store.rename(logEntryPath(sequence), aside);
+  // Another repair was quicker, and this is the entry that it wrote in the place of the bad one.
+  if (toHex(entryHash(await store.get(aside))) !== hash)
+    await store.link(aside, logEntryPath(sequence)).catch(() => store.rename(aside, logEntryPath(sequence)));
   for (const folder of ['quarantine', 'ckpt', 'log']) await store.syncFolder(folder);
   await vault.refresh();
   await vault.commit(() => ({ type: 'set-aside', sequence, hash }));
@@ -54,6 +60,10 @@ export async function untoldEntries({ store, state, keys }: Vault): Promise<BadE
       found.push({ sequence, hash });
   }
   return found;
+}
+
+function gone(error: unknown): undefined {
+  if (!isError(error, 'NOT_FOUND')) throw error;
 }
 
 async function numbers({ store }: Vault, folder: string): Promise<number[]> {

@@ -59,7 +59,10 @@ function sumLines({ dryRun, forgotten, kept }: ForgetResult, look: Look): string
   if (dryRun) return [`dry run: ${count} would be forgotten${others}`];
   const one = forgotten.length === 1;
   const back = one ? `vhdvault unforget ${first.item}@${first.point}` : 'vhdvault unforget ITEM@ID...';
-  const until = first.expires === null ? '' : ` until ${momentText(first.expires)}`;
+  const until =
+    first.expires === null
+      ? '; until when is known when the clock is sure again'
+      : ` until ${momentText(first.expires)}`;
   return [
     paint(look, 'bold', `${count} forgotten${others}`),
     `\`${back}\` brings ${one ? 'it' : 'them'} back${until}; after that, \`vhdvault gc\` frees what only ${one ? 'it holds' : 'they hold'}`,

@@ -75,7 +75,8 @@ async function checkContent(
   if (wrong.length > 0) troubles.push(wrongBytes(`has ${wrong.length} of ${frames.length} blocks that cannot be read`));
   if (trouble) troubles.push(trouble);
   if (misplaced.length > 0) troubles.push(wrongBytes(`does not hold ${misplaced.length} blocks where the index says`));
-  return { wrong, lost: [...wrong, ...unread, ...misplaced.map(({ ordinal }) => ordinal)] };
+  const elsewhere = misplaced.map(({ ordinal }) => ordinal).filter((ordinal) => !wrong.includes(ordinal));
+  return { wrong: [...wrong, ...elsewhere], lost: [...wrong, ...unread, ...elsewhere] };
 }
 
 async function checkName(store: Store, name: string, troubles: Trouble[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { CODECS, type Codec } from './codec/compress.ts';
-import { damaged, FORMAT, newer } from './codec/object-header.ts';
+import { BRING_BACK, damaged, FORMAT, newer } from './codec/object-header.ts';
 
 export const CONFIG_PATH = 'vault.json';
 export const MIN_BLOCK: number = 16 * 1024;
@@ -43,7 +43,7 @@ export function encodeConfig(config: VaultConfig): Uint8Array {
 /** @throws VAULT_DAMAGED, VAULT_NEWER */
 export function parseConfig(bytes: Uint8Array): VaultConfig {
   const fields = parseJson(bytes);
-  if (fields.magic !== 'vhdvault') throw damaged(CONFIG_PATH, 'is not the vault.json of a vault');
+  if (fields.magic !== 'vhdvault') throw damaged(CONFIG_PATH, 'is not the vault.json of a vault', BRING_BACK);
   if (typeof fields.format === 'number' && fields.format > FORMAT) {
     throw newer(`${CONFIG_PATH} has format ${fields.format}, this version knows ${FORMAT}`, CONFIG_PATH);
   }
@@ -64,7 +64,8 @@ export function parseConfig(bytes: Uint8Array): VaultConfig {
   };
   if (config.encrypted === (config.publicKey !== null)) bad('publicKey');
   // Canonical: what does not encode to the same bytes holds something else.
-  if (Buffer.compare(encodeConfig(config), bytes) !== 0) throw damaged(CONFIG_PATH, 'is not in its canonical form');
+  if (Buffer.compare(encodeConfig(config), bytes) !== 0)
+    throw damaged(CONFIG_PATH, 'is not in its canonical form', BRING_BACK);
   return config;
 }
 
@@ -84,7 +85,7 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
   try {
     return (JSON.parse(Buffer.from(bytes).toString('utf8')) ?? {}) as Record<string, unknown>;
   } catch {
-    throw damaged(CONFIG_PATH, 'is not JSON');
+    throw damaged(CONFIG_PATH, 'is not JSON', BRING_BACK);
   }
 }
 
@@ -94,5 +95,5 @@ function hexField(fields: Record<string, unknown>, name: string, length: number)
 }
 
 function bad(field: string): never {
-  throw damaged(CONFIG_PATH, `has no valid ${field}`);
+  throw damaged(CONFIG_PATH, `has no valid ${field}`, BRING_BACK);
 }

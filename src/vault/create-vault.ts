@@ -32,6 +32,8 @@ export interface CreateOptions {
 
 /** Made first and removed last: it tells what a dead init left from a folder of strangers, and from a vault without its vault.json. */
 const INIT = 'staging/init';
+/** In staging/: also of one whose leftovers are being removed. */
+const SIGN = /^init(-old)?$/;
 
 /** What file systems without link(2) answer; anything else is trouble of the moment. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
@@ -102,6 +104,22 @@ export async function settleInit(store: Store): Promise<void> {
 
 /** Refuses what holds a vault or strangers' files; removes what a dead init left, which has no vault.json and no history. */
 async function clearLeftovers(store: Store): Promise<void> {
+  const names = await checkEmpty(store);
+  // Whose sign is gone cannot finish: not even an init that is at work in this moment.
+  if ((await store.list('staging')).includes('init')) {
+    await store.removeFolder(`${INIT}-old`);
+    await store.rename(INIT, `${INIT}-old`);
+  }
+  await checkEmpty(store);
+  const rest = names.filter((name) => name !== 'staging');
+  for (const name of rest) await (name === RESERVE_PATH ? store.remove(name) : store.removeFolder(name));
+  // The sign goes last, also where the power goes.
+  if (rest.length > 0) await store.syncFolder('.');
+  await store.removeFolder('staging');
+}
+
+/** Names of what a dead init left. @throws VAULT_EXISTS */
+async function checkEmpty(store: Store): Promise<string[]> {
   const names = await store.list('.');
   if (names.includes(CONFIG_PATH)) {
     throw new VhdvaultError('VAULT_EXISTS', `there is a vault already in ${placeOf(store)}`, {
@@ -111,24 +129,14 @@ async function clearLeftovers(store: Store): Promise<void> {
   const strangers = names.filter((name) => ![...FOLDERS, RESERVE_PATH].includes(name));
   const entries = await store.list('log');
   const staging = await store.list('staging');
-  const isDeadInit = staging.includes('init') || (names.join() === 'staging' && staging.length === 0);
-  if (strangers.length > 0 || entries.length > 1 || (names.length > 0 && !isDeadInit)) {
-    throw new VhdvaultError(
-      'VAULT_EXISTS',
-      `${placeOf(store)} is not empty: it holds ${names.slice(0, 5).join(', ')}`,
-      {
-        hint:
-          entries.length > 0
-            ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
-            : 'choose an empty or a new folder',
-      },
-    );
-  }
-  const rest = names.filter((name) => name !== 'staging');
-  for (const name of rest) await (name === RESERVE_PATH ? store.remove(name) : store.removeFolder(name));
-  // The sign goes last, also where the power goes.
-  if (rest.length > 0) await store.syncFolder('.');
-  await store.removeFolder('staging');
+  const isDeadInit = staging.some((name) => SIGN.test(name)) || (names.join() === 'staging' && staging.length === 0);
+  if (strangers.length === 0 && entries.length <= 1 && (names.length === 0 || isDeadInit)) return names;
+  throw new VhdvaultError('VAULT_EXISTS', `${placeOf(store)} is not empty: it holds ${names.slice(0, 5).join(', ')}`, {
+    hint:
+      entries.length > 0
+        ? 'this is a vault that lost its vault.json: bring that file back from a copy; do not init here'
+        : 'choose an empty or a new folder',
+  });
 }
 
 /** Tells whether the store must be used by one writer at a time; refuses one on which a commit cannot be atomic (L3). */

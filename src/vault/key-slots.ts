@@ -7,6 +7,7 @@ import {
   kdfOfSlot,
   keepFile,
   type Left,
+  moveUnlisted,
   type NewKey,
   openedBy,
   type WrittenSlot,
@@ -37,6 +38,8 @@ export interface KeyChange {
   sameAs: string[];
   /** Files of what was removed that are there still, and why. */
   left: Left[];
+  /** Where the file of a slot that was never listed lies now. */
+  moved?: string;
 }
 
 /** The slots that the log lists, oldest first, and what else lies in keys/. Writes nothing. */
@@ -88,15 +91,15 @@ export async function changeSlot(
 }
 
 /**
- * Removes a slot, by name, label or beginning of its name, or a file in keys/ that looks like one and is not listed.
+ * Removes a slot, by name, label or beginning of its name; moves a file of keys/ away that looks like one and is not listed.
  * @throws VAULT_KEY_REFUSED for the last slot that opens, VAULT_KEY_WRONG, VAULT_DAMAGED, NO_SUCH_SLOT, USAGE, OUTCOME_UNKNOWN
  */
 export async function removeSlot(vault: Vault, word: string): Promise<KeyChange> {
   await checkChangeable(vault);
   const listed = findSlot(vault.state.slots, word)?.name;
-  if (listed !== undefined) await commit(vault, { gone: [listed] });
-  const removed = [listed ?? (await findUnlisted(vault, word))];
-  return { removed, sameAs: [], left: await dropFiles(vault, removed) };
+  if (listed === undefined) return await removeUnlisted(vault, await findUnlisted(vault, word));
+  await commit(vault, { gone: [listed] });
+  return { removed: [listed], sameAs: [], left: await dropFiles(vault, [listed]) };
 }
 
 interface Change {
@@ -151,6 +154,16 @@ function findListed({ state }: Vault, word: string): Slot {
   const found = findSlot(state.slots, word);
   if (!found) throw noSuchSlot(word);
   return found;
+}
+
+/** @throws NO_SUCH_SLOT where another run lists it in this moment */
+async function removeUnlisted(vault: Vault, name: string): Promise<KeyChange> {
+  const moved = await moveUnlisted(vault, name);
+  if (moved !== undefined) return { removed: [name], sameAs: [], left: [], moved };
+  throw new VhdvaultError('NO_SUCH_SLOT', `${name} is a key slot of this vault since a moment: it was not removed`, {
+    hint: 'see `vhdvault key list`',
+    details: { slot: name },
+  });
 }
 
 async function findUnlisted(vault: Vault, word: string): Promise<string> {

@@ -73,7 +73,12 @@ export function clockDoubt(seen: MachineTime | undefined, now: MachineTime, newe
     return `${told}, more than a day before the newest entry of the vault (${moment(newestEntry)})`;
   if (!seen || seen.boot === '' || seen.boot !== now.boot) return undefined;
   const jump = now.wall - seen.wall - (now.uptime - seen.uptime);
-  return jump > DAY ? `${told}, ${Math.floor(jump / DAY)} days more than passed since the last run` : undefined;
+  return jump > DAY ? `${told}, ${dayText(jump)} more than passed since the last run` : undefined;
+}
+
+function dayText(time: number): string {
+  const days = Math.floor(time / DAY);
+  return days === 1 ? '1 day' : `${days} days`;
 }
 
 function moment(wall: number): string {

@@ -96,6 +96,23 @@ export async function dropFiles({ store }: Vault, names: readonly string[]): Pro
   return left;
 }
 
+/**
+ * Moves a file away that looks like a slot and is not listed. Whoever is about to list it looks for it afterwards (`keepFile`), and
+ * who listed it in this moment gets it back: nobody may lose his only way in. Returns where to; undefined: it is listed.
+ */
+export async function moveUnlisted(vault: Vault, name: string): Promise<string | undefined> {
+  const { store } = vault;
+  const aside = `quarantine/slot-${name}`;
+  await store.makeFolder('quarantine');
+  await store.rename(slotPath(name), aside);
+  for (const folder of ['quarantine', 'keys']) await store.syncFolder(folder);
+  await vault.refresh();
+  if (!vault.state.slots.some((slot) => slot.name === name)) return aside;
+  await store.rename(aside, slotPath(name));
+  await store.syncFolder('keys');
+  return undefined;
+}
+
 /** Names of the listed slots that a secret opens. */
 export async function openedBy({ store, config, state }: Vault, secret: SecretBytes): Promise<string[]> {
   const vaultHash = sha256(encodeConfig(config));

@@ -1,7 +1,7 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { slotPath } from './check-slot.ts';
-import { damaged } from './codec/object-header.ts';
+import { BRING_BACK, damaged } from './codec/object-header.ts';
 import type { VaultConfig } from './config.ts';
 import { blake3 } from './crypto/blake3.ts';
 import type { VaultKeys } from './crypto/keys.ts';
@@ -93,7 +93,9 @@ function keyWrong(secret: SecretBytes, tried: number, untried: number): Vhdvault
       hint:
         untried > 0
           ? 'a vault has at most 64 slots, and they ask for little work: somebody put files into keys/, compare it with another copy of the vault'
-          : 'check for a typing error, the keyboard layout, and that it belongs to this vault',
+          : 'passphrase' in secret
+            ? 'check for a typing error, the keyboard layout, and that it belongs to this vault'
+            : 'check that it belongs to this vault, and that it was copied whole',
     },
   );
 }
@@ -151,8 +153,8 @@ async function openKeys(
 /** Entry 1 repeats the hash of vault.json, so that it cannot be swapped for another one (E4). */
 async function checkInit({ store, vaultHash }: LockedVault, keys: VaultKeys): Promise<void> {
   const stored = await store.get(logPath(1)).catch((error: unknown) => {
-    throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing') : error;
+    throw isError(error, 'NOT_FOUND') ? damaged(logPath(1), 'is missing', BRING_BACK) : error;
   });
   const { body } = decodeEntry(keys, stored, 1, vaultHash);
-  if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry');
+  if (body.type !== 'init') throw damaged(logPath(1), 'is not the init entry', BRING_BACK);
 }

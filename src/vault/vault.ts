@@ -22,6 +22,7 @@ export { hashOf as entryHash, isAuthentic as isAuthenticEntry, logPath as logEnt
 export { MOST_PACKS } from './log/entry-body.ts';
 export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
 export { writingPath } from './log/log.ts';
+export { VERBS } from './log/replay.ts';
 export type { AddedSegment, LoggedPoint, VaultState } from './log/state.ts';
 
 /** Packs that are condemned or quarantined (J3): nothing new may refer to what is in them. */
@@ -165,12 +166,8 @@ export interface OpenVaultOptions {
  */
 export async function openVault(store: Store, options: OpenVaultOptions = {}): Promise<Vault> {
   const { secret, random = systemRandom, clock = systemClock } = options;
-  const stored = await store.get(CONFIG_PATH).catch((error: unknown) => {
-    if (!isError(error, 'NOT_FOUND')) throw error;
-    throw new VhdvaultError('VAULT_MISSING', `there is no vault at ${placeOf(store)}`, {
-      hint: 'check the address, or make one with `vhdvault init`',
-      details: { path: placeOf(store) },
-    });
+  const stored = await store.get(CONFIG_PATH).catch(async (error: unknown) => {
+    throw isError(error, 'NOT_FOUND') ? await missing(store) : error;
   });
   const config = parseConfig(stored);
   const vaultHash = sha256(stored);
@@ -196,7 +193,19 @@ function unlisted(name: string): VhdvaultError {
   );
 }
 
-function jobClosed(job: string): VhdvaultError {
+async function missing(store: Store): Promise<VhdvaultError> {
+  const path = placeOf(store);
+  const entries = await store.list('log').catch(() => []);
+  return new VhdvaultError('VAULT_MISSING', `there is no vault at ${path}`, {
+    hint:
+      entries.length > 0
+        ? 'this is a vault that lost its vault.json: bring that file back from another copy of it'
+        : 'check the address, or make one with `vhdvault init`',
+    details: { path },
+  });
+}
+
+export function jobClosed(job: string): VhdvaultError {
   return new VhdvaultError('JOB_CLOSED', `job ${job} was closed by another run`, {
     hint: 'run the backup again; nothing that was saved before is lost',
     details: { job },

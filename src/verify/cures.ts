@@ -6,9 +6,9 @@ export const REPAIR =
   '`vhdvault repair`, then a backup of the items stores again what their disks still hold; until then the points named are hit, others restore';
 /** Of what repair dealt with. */
 export const HEAL =
-  'a backup of the items stores again what their disks still hold; until then the points named are hit, others restore';
+  'a backup of the items stores again what their disks still hold; what none of them holds is lost, and with it the points named: `vhdvault forget` them; others restore';
 export const LOG_CURE =
-  'nothing can be written until it is mended, by `vhdvault repair` or with the file from another copy of the vault; points before it restore';
+  'nothing can be written until the file is brought back from another copy of the vault, or, where it is the newest, moved aside by `vhdvault repair`; points before it restore';
 export const RESERVE_CURE = '`vhdvault gc` makes it anew';
 
 /** Of a finding: what cannot be read now is no proof of wrong bytes. */

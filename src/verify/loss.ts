@@ -74,15 +74,19 @@ export class Loss {
 
   #tellPack(pack: string, trouble: Trouble | undefined): PointFinding {
     const where = packPath(pack);
-    const words = { where, cure: trouble ? (trouble.unread ?? REPAIR) : HEAL };
     if (trouble && !this.#isKnown(pack)) {
       const code = trouble.unread === null ? 'PACK' : 'IO';
-      return this.#findings.tell('damage', { ...words, code, what: `pack ${trouble.what}` });
+      return this.#findings.tell('damage', {
+        where,
+        code,
+        what: `pack ${trouble.what}`,
+        cure: trouble.unread ?? REPAIR,
+      });
     }
     const frames = this.#quarantined.get(pack);
     const count = frames === 'all' || frames === undefined ? 'all' : frames.length;
-    const what = `pack was quarantined by \`vhdvault repair\`: ${count} of its blocks are lost`;
-    return this.#findings.tell('damage', { ...words, code: 'QUARANTINED', what });
+    const what = `pack was quarantined by \`vhdvault repair\`: ${count} of its blocks ${count === 1 ? 'is' : 'are'} lost`;
+    return this.#findings.tell('damage', { where, cure: HEAL, code: 'QUARANTINED', what });
   }
 
   #otherPack(pack: string): PointFinding {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Clock } from '../../src/base/clock.ts';
+import { type Clock, steadyClock } from '../../src/base/clock.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { forget } from '../../src/jobs/forget-job.ts';
 import type { ClockTrust } from '../../src/jobs/types.ts';
@@ -32,6 +32,25 @@ describe('the clock of a machine', () => {
     expect(clockDoubt(seen, at(NOW + 1000 * HOUR, 1 * HOUR, 'b'), NOW)).toBeUndefined();
     expect(clockDoubt({ ...seen, boot: '' }, at(NOW + 1000 * HOUR, 11 * HOUR, ''), NOW)).toBeUndefined();
     expect(clockDoubt(undefined, at(NOW + 1000 * HOUR, 11 * HOUR), NOW)).toBeUndefined();
+  });
+});
+
+describe('the clock of a run', () => {
+  const steady = (): { wall: number; clock: Clock } => {
+    const at = { wall: NOW, clock: undefined as unknown as Clock };
+    at.clock = steadyClock({ now: () => at.wall, monotonic: () => 0, sleep: async () => undefined });
+    return at;
+  };
+  it('goes with the wall clock', () => {
+    const at = steady();
+    at.wall += HOUR / 2;
+    expect(at.clock.now()).toBe(NOW + HOUR / 2);
+  });
+
+  it.each([-3650 * 24, -2, 2, 3650 * 24])('passes over that it is set meanwhile, by %i hours', (hours) => {
+    const at = steady();
+    at.wall += hours * HOUR;
+    expect(Math.abs(at.clock.now() - NOW)).toBeLessThan(HOUR / 60);
   });
 });
 

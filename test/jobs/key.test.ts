@@ -6,6 +6,7 @@ import type { SessionOptions, VaultSession } from '../../src/jobs/session.ts';
 import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import { putFile, readAll, storeOf } from '../support/copied-store.ts';
 import { PASSPHRASE } from '../support/fixed-parts.ts';
+import { happensBefore } from '../support/race.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { openBench, rawDisk, text, type VaultBench } from '../support/vault-bench.ts';
 
@@ -204,6 +205,45 @@ describe('a change of keys', () => {
       await lock[Symbol.asyncDispose]();
       await expect(removeKey(session, 'cron')).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' });
     });
+  });
+
+  it('keeps its new slot though another run takes that for a leftover, whoever is first', async () => {
+    const [old] = await bench.store.list('keys');
+    let isTaken = false;
+    const take = async (): Promise<void> => {
+      const fresh = (await bench.store.list('keys')).find((name) => name !== old) as string;
+      wrapMemoryStore(memoryName(), (store) => store);
+      await within((session) => removeKey(session, fresh));
+      isTaken = true;
+    };
+    wrapMemoryStore(
+      memoryName(),
+      happensBefore((what) => what.startsWith('create staging/entry-'), take),
+    );
+    const { added, removed } = await within((session) => changeKey(session, NEW));
+    expect({ isTaken, removed }).toEqual({ isTaken: true, removed: [old] });
+    expect(await bench.store.list('keys')).toEqual([added]);
+    expect(await opens(NEW)).toBe('opened');
+  });
+
+  it('gives a slot back that is listed in the moment in which it is taken for a leftover', async () => {
+    const [old] = (await bench.store.list('keys')) as [string];
+    const copy = await bench.store.get(`keys/${old}`);
+    const stray = '0123456789abcdef';
+    await putFile(bench.store, `keys/${stray}`, copy);
+    const list = async (): Promise<void> => {
+      wrapMemoryStore(memoryName(), (store) => store);
+      await within(async ({ vault }) => {
+        const slots = [...vault.state.slots, { ...vault.state.slots[0]!, name: stray }];
+        await vault.commit(() => ({ type: 'key', slots }));
+      });
+    };
+    wrapMemoryStore(
+      memoryName(),
+      happensBefore((what) => what.startsWith('rename quarantine/slot-'), list),
+    );
+    await expect(within((session) => removeKey(session, stray))).rejects.toMatchObject({ code: 'NO_SUCH_SLOT' });
+    expect(await bench.store.list('keys')).toEqual([stray, old].sort());
   });
 
   it('is noticed where it was made with a doubted clock, and the doubt stays', async () => {

@@ -186,6 +186,8 @@ describe('a repack whose job is closed by somebody', () => {
     expect(closed).not.toBe('');
     expect(repacked).toMatchObject({ packs: 1, into: 1 });
     await scene.check();
+    // What the closed job stored is nobody's.
+    expect((await scene.gc()).freedBytes).toBeGreaterThan(0);
     expect(await scene.gc()).toMatchObject({ repacked: { packs: 0 }, freedBytes: 0 });
     const { packs } = await listed(scene);
     expect((await scene.packs()).map((path) => path.slice('packs/xx/'.length)).sort()).toEqual(

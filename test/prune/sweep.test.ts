@@ -205,7 +205,7 @@ describe('the lock', () => {
     await using _ = await lockItem(session.vault, '(gc)');
     await expect(scene.gc()).rejects.toMatchObject({
       code: 'ITEM_LOCKED',
-      message: expect.stringMatching(/another gc is at work \(process \d+ on /),
+      message: expect.stringMatching(/another gc, or a repair, is at work \(process \d+ on /),
     });
     await scene.gc({ dryRun: true });
   });

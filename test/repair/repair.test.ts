@@ -2,14 +2,17 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
+import { gc } from '../../src/jobs/gc-job.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
 import { packPath } from '../../src/vault/block-writer.ts';
 import { logPath } from '../../src/vault/log/entry.ts';
 import type { Store } from '../../src/vault/open-store.ts';
 import { openMemoryStore, wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
+import { putFile } from '../support/copied-store.ts';
 import { failReads, flipAt } from '../support/hurt-vault.ts';
 import { packsOf } from '../support/many-points.ts';
+import { happensBefore, withoutLocks } from '../support/race.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
 
@@ -115,6 +118,33 @@ describe('a repair', () => {
     const { point } = await bench.backup('a', [disk]);
     for (const pack of packs) await bench.store.remove(packPath(pack));
     expect(Buffer.compare(await bench.restored(`a@${point}`), [...scene.points.values()][1]!)).toBe(0);
+  });
+
+  it('of a pack that is missing is done once, and a gc keeps the file that is brought back', async () => {
+    const { bench, points } = await newScene();
+    const { packs } = await packsOf(bench);
+    const files = await Promise.all(
+      packs.map(async (pack) => [packPath(pack), await bench.store.get(packPath(pack))] as const),
+    );
+    for (const [path] of files) await bench.store.remove(path);
+    expect((await repair(bench)).actions).toHaveLength(packs.length);
+    expect((await repair(bench)).actions).toEqual([]);
+    for (const [path, bytes] of files) await putFile(bench.store, path, bytes);
+    {
+      await using session = await bench.open();
+      await gc(session, { grace: 0 }).catch(() => undefined);
+    }
+    for (const [ref, bytes] of points) expect(Buffer.compare(await bench.restored(ref), bytes)).toBe(0);
+  });
+
+  it('quarantines a pack that was put in the place of another', async () => {
+    const { bench } = await newScene();
+    const { packs } = await packsOf(bench);
+    const [one, other] = packs as [string, string];
+    const bytes = await bench.store.get(packPath(other));
+    await change(bench.store, packPath(one), () => bytes);
+    expect((await repair(bench)).actions).toMatchObject([{ action: 'quarantine', where: packPath(one) }]);
+    expect((await repair(bench)).actions).toEqual([]);
   });
 
   it('quarantines nothing for an I/O error, whatever is read', async () => {
@@ -281,6 +311,41 @@ describe('a newest entry that nobody can read', () => {
       expect(await bench.verify(true)).toMatchObject({ ok: true });
     },
   );
+
+  it('is moved aside with the checkpoint that rests on it, and the vault can be written again', async () => {
+    const { bench, disk } = await newScene();
+    await using session = await bench.open();
+    while ((await bench.store.list('ckpt')).length === 0)
+      await session.vault.commit(() => ({ type: 'setting', key: 'x', value: new Uint8Array(1) }));
+    await damageLast(bench, flipAt(150));
+    const { ok, actions, warnings } = await repair(bench);
+    expect({ ok, actions: actions.map(({ action }) => action) }).toEqual({ ok: true, actions: ['set-aside'] });
+    expect(warnings).toEqual([expect.stringContaining('back up now')]);
+    expect(await repair(bench)).toMatchObject({ ok: true, actions: [], warnings: [] });
+    expect(await bench.backup('a', [disk])).toMatchObject({ type: 'incremental' });
+  });
+
+  it('is moved aside once: a repair that comes too late leaves what was written in its place', async () => {
+    const { bench, disk } = await newScene();
+    const { name } = bench.storeAddress as { name: string };
+    const last = await damageLast(bench, flipAt(180));
+    // As if its lock had been taken over.
+    const quicker = happensBefore(
+      (what) => what.startsWith('rename quarantine/log-'),
+      async () => {
+        wrapMemoryStore(name, withoutLocks);
+        await repair(bench);
+        await bench.backup('a', [disk]);
+      },
+    );
+    wrapMemoryStore(name, quicker);
+    await repair(bench).catch(() => undefined);
+    wrapMemoryStore(name, (store) => store);
+    expect(await bench.store.list('log')).toContain(String(last).padStart(20, '0'));
+    await using session = await bench.open({ acceptRollback: true });
+    expect(session.vault.damage).toBeUndefined();
+    expect(session.vault.state.points.size).toBe(2);
+  });
 
   it('is accepted by a client that saw those very bytes', async () => {
     const { bench } = await newScene();

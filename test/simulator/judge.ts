@@ -27,6 +27,8 @@ const REFUSALS: Readonly<Record<string, readonly ErrorCode[]>> = {
 /** Of those who decide by the age of points. */
 const ASK_THE_CLOCK: readonly string[] = ['forget', 'forget by rules', 'protect', 'gc'];
 
+const ONE_AT_A_TIME: readonly string[] = ['gc', 'repair'];
+
 /** Beside another run of the same item. */
 const CONTENTION: readonly ErrorCode[] = ['ITEM_LOCKED', 'JOB_CLOSED'];
 
@@ -60,7 +62,7 @@ function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   codes.push(...(REFUSALS[process.name] ?? []));
   if (ASK_THE_CLOCK.includes(process.name) && world.counts.has('clock jump')) codes.push('CLOCK_DOUBTED');
   if (process.name === 'gc' && process.troubles.has('fault')) codes.push('GC_BLOCKED');
-  if (process.name === 'gc' && beside('gc')) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
+  if (ONE_AT_A_TIME.includes(process.name) && ONE_AT_A_TIME.some(beside)) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
   if (besideKeyRun(world, process)) codes.push('VAULT_KEY_WRONG');
   if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;
   // Its heartbeat and the one who took it for dead met: the lock is its own again, and what it was writing is gone.

@@ -79,6 +79,29 @@ describe('a job', () => {
   });
 });
 
+describe('what was made by a clock that is doubted and ahead', () => {
+  it('has the time of the next entry whose clock is not, so that it grows old', () => {
+    const ahead = { time: 1000 * DAY, doubted: true };
+    const state = replay([
+      ...made(1, { time: DAY }),
+      { ...open(2), ...ahead },
+      point(2, ahead),
+      { ...open(3), ...ahead },
+    ]);
+    expect(found(state, 2).time).toBe(1000 * DAY);
+    replay([{ ...open(4), time: 2 * DAY }], state);
+    expect([found(state, 2).time, state.opened.get(job(3))?.time]).toEqual([2 * DAY, 2 * DAY]);
+    replay([forget(2, { time: 2 * DAY })], state);
+    expect(isLive(state, id(2))).toBe(false);
+  });
+
+  it('can be forgotten at once where nothing protects it', () => {
+    const state = replay([...made(1, { time: DAY }), ...made(2, { time: 1000 * DAY, doubted: true })]);
+    replay([forget(2, { time: 1000 * DAY, doubted: true })], state);
+    expect(isLive(state, id(2))).toBe(false);
+  });
+});
+
 describe('a point', () => {
   it('that is forgotten is not live, comes back whole, and after it was given up never', () => {
     const state = replay([...made(1), forget(1)]);

@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isError } from '../../src/base/errors.ts';
 import {
   createVault as createSessionVault,
   openVault as openSession,
@@ -12,6 +13,7 @@ import type { Store } from '../../src/vault/store/store.ts';
 import { openVault, type SecretBytes } from '../../src/vault/vault.ts';
 import { everyDamage } from '../support/every-damage.ts';
 import { CHEAP_KDF, fixedRandom, PASSPHRASE } from '../support/fixed-parts.ts';
+import { happensBefore, raceAt } from '../support/race.ts';
 import { storeFaults } from '../support/store-faults.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -96,6 +98,42 @@ describe('making a vault', () => {
     }
     expect(whole).toBeGreaterThan(1);
   });
+
+  it.each(['link vault.json', 'create log/'])(
+    'twice at once makes one vault, whole, wherever the first one stood still (%s) while the second one began',
+    async (where) => {
+      for (let k = 1; k <= 20; k++) {
+        const { store } = await newFolder();
+        const made: string[] = [];
+        const init = (at: Store, name: string): Promise<unknown> =>
+          createVault(at, { ...cheap, secret: PASSPHRASE }).then(
+            () => made.push(name),
+            (error: unknown) => expect(isError(error), String(error)).toBe(true),
+          );
+        const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const standsStill = happensBefore(
+          (what) => what.startsWith(where),
+          async () => {
+            reached.resolve();
+            await release.promise;
+          },
+        );
+        const first = init(standsStill(store), 'first');
+        await reached.promise;
+        const goOn = async (): Promise<void> => {
+          release.resolve();
+          await first;
+        };
+        const race = raceAt(k, goOn);
+        await init(race.wrap(store), 'second');
+        await goOn();
+        // Where they met in the middle neither may be done; then the next one is.
+        if (made.length === 0) await init(store, 'third');
+        expect(made, `${k}: ${race.what}`).toHaveLength(1);
+        expect((await openVault(store, { secret: PASSPHRASE })).state.sequence, race.what).toBe(1);
+      }
+    },
+  );
 
   it('refuses secrets that are none and block sizes that are not possible', async () => {
     const { path, store } = await newFolder();

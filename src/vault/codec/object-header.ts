@@ -83,12 +83,16 @@ export function parseObjectHeader(bytes: Uint8Array, kind: ObjectKind, path: str
   };
 }
 
-export function damaged(path: string, what: string): VhdvaultError {
-  return new VhdvaultError('VAULT_DAMAGED', `${path} ${what}`, {
-    hint: 'run `vhdvault verify` to see what is hit; other points stay restorable',
-    details: { path },
-  });
+export function damaged(
+  path: string,
+  what: string,
+  hint = 'run `vhdvault verify` to see what is hit; other points stay restorable',
+): VhdvaultError {
+  return new VhdvaultError('VAULT_DAMAGED', `${path} ${what}`, { hint, details: { path } });
 }
+
+/** Of what every other object rests on, and what never changes. */
+export const BRING_BACK = 'nothing of the vault can be read without it: bring it back from another copy of this vault';
 
 export function newer(what: string, path: string): VhdvaultError {
   return new VhdvaultError('VAULT_NEWER', `${what}: this vault needs a newer vhdvault`, {

@@ -5,7 +5,7 @@ import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.
 import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY } from '../crypto/sealer.ts';
 import { decodeAdds, decodeFrames, decodeSlots, encodeAdds, encodeFrames, encodeSlots } from './entry-body.ts';
-import { emptyState, type LoggedPoint, type Since, type VaultState } from './state.ts';
+import { emptyState, type LoggedPoint, noteAhead, type Since, type VaultState } from './state.ts';
 
 /*
  * Checkpoint (FORMAT.md): header 96 | sequence u64 | hash of that entry 32 | sealed state. It saves reading the log, and
@@ -40,6 +40,7 @@ export function decodeCheckpoint(keys: VaultKeys, stored: Uint8Array, sequence: 
   const reader = new BinaryReader(body, (what) => damaged(path, what));
   const state = { ...emptyState(head), sequence, hashes: new Map([[sequence, head]]) };
   decodeState(reader, state);
+  noteAhead(state);
   reader.end();
   return state;
 }

@@ -31,5 +31,5 @@ export function leastAge({ protects }: VaultState, { sequence }: LoggedPoint): n
 export function isSpared(point: LoggedPoint, now: number, softDelete: number): boolean {
   const { forgotten } = point;
   if (!forgotten || isPinned(point, now)) return true;
-  return forgotten.time === null ? softDelete > 0 : now - forgotten.time < softDelete;
+  return forgotten.time === null ? softDelete > 0 : Math.max(0, now - forgotten.time) < softDelete;
 }

@@ -45,7 +45,7 @@ export class Log {
   #checkpoint = 0;
   #wasListed = false;
   /** An authentic checkpoint beyond the log, or of another history: somebody cut or replaced the log (L4). */
-  #cut: VhdvaultError | undefined;
+  #cut: { by: string; damage: VhdvaultError } | undefined;
 
   constructor(options: LogOptions, vaultHash: Uint8Array) {
     this.#options = options;
@@ -66,12 +66,16 @@ export class Log {
     this.damage = undefined;
     if (before === 0) await this.#beginAtCheckpoint();
     for (;;) {
-      const stored = await store.get(logPath(this.state.sequence + 1)).catch(absent);
-      if (!stored) break;
-      if (!(await this.#apply(stored))) break;
+      const next = this.state.sequence + 1;
+      const stored = await store.get(logPath(next)).catch(absent);
+      // Another call replayed it meanwhile.
+      if (this.state.sequence >= next) continue;
+      if (!stored || !this.#apply(stored)) break;
     }
     if (!this.damage) await this.#checkGap();
-    this.damage ??= this.#cut;
+    // A repair moves what tells of it.
+    if (this.#cut && (await store.size(this.#cut.by).catch(() => 0)) === undefined) this.#cut = undefined;
+    this.damage ??= this.#cut?.damage;
     return this.state.sequence - before;
   }
 
@@ -144,7 +148,7 @@ export class Log {
         const what = stored
           ? 'is not the one that its checkpoint tells of'
           : 'is missing while its checkpoint is there';
-        this.#cut = damaged(logPath(sequence), what);
+        this.#cut = { by: checkpointPath(sequence), damage: damaged(logPath(sequence), what) };
       } catch (error) {
         if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND', 'NO_PERMISSION', 'IO')) throw error;
       }
@@ -200,7 +204,7 @@ export class Log {
     this.#durable = this.state.sequence;
   }
 
-  async #apply(stored: Uint8Array): Promise<boolean> {
+  #apply(stored: Uint8Array): boolean {
     const { keys } = this.#options;
     const sequence = this.state.sequence + 1;
     try {
@@ -248,7 +252,7 @@ export class Log {
         cause,
       });
     }
-    applyEntry(this.state, entry, hashOf(bytes));
+    if (this.state.sequence < entry.sequence) applyEntry(this.state, entry, hashOf(bytes));
     this.#durable = entry.sequence;
     return true;
   }
@@ -294,13 +298,20 @@ export class Log {
         await file.sync();
       }
       await store.remove(sign).catch(() => undefined);
-      return true;
+      // Who took this run for dead set the entry aside.
+      return isStart(await store.get(path).catch(absent), bytes, bytes.byteLength);
     } catch (error) {
       // Torn, it would stop every writer from now on. It is ours, and there is no other writer who could have seen it.
-      await store.remove(path).catch(() => undefined);
+      const there = await store.get(path).catch(absent);
+      if (isStart(there, bytes)) await store.remove(path).catch(() => undefined);
       throw error;
     }
   }
+}
+
+/** Whether these are the first bytes of an entry, and at least so many. */
+function isStart(found: Uint8Array | undefined, bytes: Uint8Array, least = 0): boolean {
+  return found !== undefined && found.byteLength >= least && equalBytes(found, bytes.subarray(0, found.byteLength));
 }
 
 /**

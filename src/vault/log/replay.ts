@@ -1,7 +1,7 @@
 import type { LogEntry } from './entry.ts';
 import type { Adds, BadFrames, EntryBody } from './entry-body.ts';
 import { isPinned, leastAge } from './liveness.ts';
-import type { VaultState } from './state.ts';
+import { noteAhead, type VaultState } from './state.ts';
 
 /** An entry whose time is by the log's clock, but where it is doubted. */
 type Facts = Omit<LogEntry, 'body'>;
@@ -19,10 +19,13 @@ export function applyEntry(state: VaultState, entry: LogEntry, head: Uint8Array)
     settleDoubts(state, time);
   }
   (REPLAY[entry.body.type] as Replay<EntryBody['type']>)(state, entry.body, { ...entry, time });
+  if (time > state.time) noteAhead(state);
 }
 
-/** Nobody knows when these were forgotten; it was not after now. */
-function settleDoubts({ points, doubted }: VaultState, time: number): void {
+/** Nobody knows when these were forgotten, and when those were made; it was not after now. */
+function settleDoubts({ points, doubted, ahead }: VaultState, time: number): void {
+  for (const one of ahead) one.time = Math.min(one.time, time);
+  ahead.clear();
   for (const id of doubted) {
     const point = points.get(id);
     if (point?.forgotten?.time === null) point.forgotten = { ...point.forgotten, time };
@@ -62,7 +65,8 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
     const now = clockDoubted ? state.time : time;
     for (const id of points) {
       const point = state.points.get(id);
-      if (!point || point.forgotten || isPinned(point, now) || now - point.time < leastAge(state, point)) continue;
+      if (!point || point.forgotten || isPinned(point, now) || Math.max(0, now - point.time) < leastAge(state, point))
+        continue;
       point.forgotten = { sequence, time: clockDoubted ? null : time };
       if (clockDoubted) state.doubted.add(id);
     }

@@ -58,6 +58,8 @@ export interface VaultState {
   protects: (Since & { retention: number })[];
   slots: Slot[];
   settings: Map<string, Uint8Array>;
+  /** What has the time of an entry whose clock is doubted and ahead of `time`: it becomes that of the next one that is not. */
+  ahead: Set<{ time: number }>;
   /** Points that were forgotten by entries whose clocks are doubted, and by none since. */
   doubted: Set<string>;
   /** A cache of an older state than this does not know which of its rows are gone. */
@@ -76,10 +78,18 @@ export function emptyState(head: Uint8Array): VaultState {
       protects: [],
       slots: [],
       settings: new Map(),
+      ahead: new Set(),
       doubted: new Set(),
       floor: 0,
       lastCondemn: 0,
       lastQuarantine: 0,
     },
   };
+}
+
+/** Finds what has a time that is ahead: by it nothing would grow old for years. */
+export function noteAhead({ time, points, opened, condemned, dropped, protects, ahead }: VaultState): void {
+  for (const all of [points, opened, condemned, dropped])
+    for (const one of all.values()) if (one.time > time) ahead.add(one);
+  for (const one of protects) if (one.time > time) ahead.add(one);
 }
