@@ -23,7 +23,7 @@ describe('the clock of a machine', () => {
   it('is doubted when it moved a day more than time did since the last run', () => {
     const seen = at(NOW, 10 * HOUR);
     expect(clockDoubt(seen, at(NOW + 33 * HOUR, 20 * HOUR), NOW)).toBeUndefined();
-    expect(clockDoubt(seen, at(NOW + 35 * HOUR, 20 * HOUR), NOW)).toContain('1 days more');
+    expect(clockDoubt(seen, at(NOW + 35 * HOUR, 20 * HOUR), NOW)).toContain('1 day more');
     expect(clockDoubt(seen, at(NOW + 1000 * HOUR, 1010 * HOUR), NOW)).toBeUndefined();
   });
 
