@@ -109,6 +109,7 @@ async function clearLeftovers(store: Store): Promise<void> {
   if ((await store.list('staging')).includes('init')) {
     await store.removeFolder(`${INIT}-old`);
     await store.rename(INIT, `${INIT}-old`);
+    await store.syncFolder('staging');
   }
   await checkEmpty(store);
   const rest = names.filter((name) => name !== 'staging');

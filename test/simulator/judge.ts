@@ -64,6 +64,7 @@ function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   if (process.name === 'gc' && process.troubles.has('fault')) codes.push('GC_BLOCKED');
   if (ONE_AT_A_TIME.includes(process.name) && ONE_AT_A_TIME.some(beside)) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
   if (besideKeyRun(world, process)) codes.push('VAULT_KEY_WRONG');
+  if (process.name === KEY_RUN && besideKeyRun(world, process)) codes.push('VAULT_KEY_REFUSED', 'NO_SUCH_SLOT');
   if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;
   // Its heartbeat and the one who took it for dead met: the lock is its own again, and what it was writing is gone.
   return isContended && isError(error, 'NOT_FOUND') && /staging\//.test(error.message);

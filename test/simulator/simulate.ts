@@ -124,8 +124,8 @@ function checkLeft(world: World, isTidy: boolean): void {
   for (const _ of files.list('locks').filter(isLockPart)) count(world, 'left: part of a lock');
   for (const _ of files.list('staging').filter((name) => !hasJournal(world, name)))
     count(world, 'left: staging without a journal');
-  // What a gc left goes with the next gc.
-  if (!isTidy && world.processes.some(({ name }) => name === 'gc')) return;
+  // What a gc or a repair left goes with the next gc.
+  if (!isTidy && world.processes.some(({ name }) => name === 'gc' || name === 'repair')) return;
   if (locks.length + staging.length > 0) throw new Violation(`left behind: ${[...locks, ...staging].join(', ')}`);
 }
 
