@@ -47,7 +47,11 @@ const ALIVE = 'alive';
 /** Start time of a running process (field 22 of /proc/PID/stat) or, where that is not told, that it lives; undefined when there is none. */
 async function startOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  if (stat !== undefined) {
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie is dead: its parent has not looked yet.
+    return ['Z', 'X'].includes(fields[0] as string) ? undefined : fields[19];
+  }
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -39,7 +39,18 @@ export async function stopAfter(action: Action, call: FileCall, log: string): Pr
     async kill() {
       process.kill(-(child.pid as number), 'SIGKILL');
       await ended;
+      // Who watched it may end before it does.
+      while (isThere(-(child.pid as number))) await sleep(5);
       await rm(log);
     },
   };
+}
+
+function isThere(group: number): boolean {
+  try {
+    process.kill(group, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -53,6 +53,7 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
   },
   point(state, { point, adds, manifest }, { job, sequence, time, tool }) {
     if (!finish(state, job, adds)) return;
+    drop(state, state.points, point);
     state.points.set(point, { ...{ point, sequence, time, tool, job, adds, manifest } });
     add(state, adds, { job, sequence });
   },
@@ -86,16 +87,16 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
     if (hasRunOut || retention >= inForce.retention) protects.push({ sequence, time: now, retention });
   },
   condemn(state, { points, packs }, { sequence, time }) {
-    for (const id of points) if (state.points.get(id)?.forgotten) state.points.delete(id);
+    for (const id of points) if (state.points.get(id)?.forgotten) drop(state, state.points, id);
     condemn(state, packs, { sequence, time });
   },
   swept(state, { packs, segments }) {
     for (const pack of packs) {
       state.floor = Math.max(state.floor, state.condemned.get(pack)?.sequence ?? 0);
-      state.condemned.delete(pack);
+      drop(state, state.condemned, pack);
       state.quarantined.delete(pack);
     }
-    for (const segment of segments) state.dropped.delete(segment);
+    for (const segment of segments) drop(state, state.dropped, segment);
   },
   repack(state, { adds, packs }, { job, sequence, time }) {
     if (!finish(state, job, adds)) return;
@@ -108,7 +109,10 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
     if (!finish(state, job, adds) || !dropped.every((segment) => live.has(segment))) return;
     const gone = new Set(dropped);
     state.segments = state.segments.filter(({ segment }) => !gone.has(segment));
-    for (const segment of dropped) state.dropped.set(segment, { sequence, time });
+    for (const segment of dropped) {
+      drop(state, state.dropped, segment);
+      state.dropped.set(segment, { sequence, time });
+    }
     // Packs may be missing from it that nobody knows by name.
     if (isRebuilt) state.floor = state.lastQuarantine = sequence;
     add(state, adds, { job, sequence });
@@ -139,9 +143,16 @@ function finish(state: VaultState, job: string, adds: readonly Adds[]): boolean 
   return true;
 }
 
-function close({ jobs, opened }: VaultState, job: string): void {
-  jobs.set(job, 'closed');
-  opened.delete(job);
+function close(state: VaultState, job: string): void {
+  state.jobs.set(job, 'closed');
+  drop(state, state.opened, job);
+}
+
+/** Nothing stays ahead that is not there. */
+function drop<One extends { time: number }>({ ahead }: VaultState, all: Map<string, One>, name: string): void {
+  const one = all.get(name);
+  if (one) ahead.delete(one);
+  all.delete(name);
 }
 
 function add({ segments }: VaultState, adds: readonly Adds[], by: { job: string; sequence: number }): void {
@@ -149,7 +160,7 @@ function add({ segments }: VaultState, adds: readonly Adds[], by: { job: string;
 }
 
 function condemn(state: VaultState, packs: readonly string[], since: { sequence: number; time: number }): void {
-  for (const pack of packs) if (!state.condemned.has(pack)) state.condemned.set(pack, since);
+  for (const pack of packs) if (!state.condemned.has(pack)) state.condemned.set(pack, { ...since });
   if (packs.length > 0) state.lastCondemn = since.sequence;
 }
 
