@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { throwIfAborted } from './abort.ts';
 import { sinceBoot } from './machine.ts';
+import { HOUR } from './units.ts';
 
 /** Time, injectable. `now` is wall-clock milliseconds since 1970 UTC; `monotonic` only ever grows. */
 export interface Clock {
@@ -18,8 +19,6 @@ export const systemClock: Clock = {
     throwIfAborted(signal);
   },
 };
-
-const HOUR = 3600 * 1000;
 
 /** The same for one run: a wall clock that is set meanwhile, by more than an hour, is told as if it were not. */
 export function steadyClock(clock: Clock): Clock {

@@ -228,3 +228,13 @@ export function fromPlain(plain: PlainError): VhdvaultError {
   if (plain.stack !== undefined) error.stack = plain.stack;
   return error;
 }
+
+/** This machine lacks something, and what was to be read nothing. */
+export function isLackOfResources({ details }: VhdvaultError): boolean {
+  return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(String(details.system));
+}
+
+/** For `catch`, where what is not there is an answer. */
+export function absent(error: unknown): undefined {
+  if (!isError(error, 'NOT_FOUND')) throw error;
+}

@@ -3,6 +3,9 @@ export const KIB = 1024;
 export const MIB: number = 1024 * KIB;
 export const GIB: number = 1024 * MIB;
 export const TIB: number = 1024 * GIB;
+/** Milliseconds. */
+export const HOUR: number = 3600 * 1000;
+export const DAY: number = 24 * HOUR;
 
 /** The least multiple of `unit` that is not below `n`. */
 export function roundUp(n: number, unit: number): number {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../base/errors.ts';
+import { DAY } from '../base/units.ts';
 
 /** A vault's own folder of the cache. */
 export interface CacheFolder {
@@ -34,7 +35,7 @@ async function makeRooms(path: string): Promise<void> {
   for (const room of ['jobs', 'tables']) await mkdir(join(path, room), { recursive: true });
 }
 
-const LONGEST_RUN = 7 * 24 * 3600 * 1000;
+const LONGEST_RUN = 7 * DAY;
 
 /** What runs that died kept while they worked, and that nobody went on with: gc on another machine may have closed their jobs. */
 async function removeOld(path: string, now: number): Promise<void> {

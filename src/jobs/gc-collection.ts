@@ -1,4 +1,5 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
+import { DAY } from '../base/units.ts';
 import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { findStaging } from '../prune/leftovers.ts';
 import { type Marks, mark, type Sparing } from '../prune/mark.ts';
@@ -19,8 +20,6 @@ export interface Collection {
   /** Whether a live process has the lock of an item. */
   isAlive: (item: string) => Promise<boolean>;
 }
-
-const DAY = 24 * 3600 * 1000;
 
 /** Of a vault that was read again. `lock`: that of this gc, so no other one is at work; without it nobody knows. */
 export function openCollection(session: VaultSession, options: GcOptions, tally: Tally, lock?: ItemLock): Collection {

@@ -11,6 +11,7 @@ import type { Manifest, ManifestDisk } from '../point/manifest.ts';
 import { isUnreadable } from '../point/point-blocks.ts';
 import type { CopyCounts } from '../restore/copy-memory.ts';
 import { planRestore, type RestoredDisk, type RestorePlan, restoreDisk } from '../restore/restore-disk.ts';
+import { isOutdated, knownState } from '../verify/known-state.ts';
 import { lostWarning } from './lost-warning.ts';
 import { damageWarnings } from './points.ts';
 import type { RestoreFormat, RestoreOptions, RestoreResult } from './restore-types.ts';
@@ -83,13 +84,11 @@ async function whileBlocksMove(
   const { vault } = session;
   let index = first;
   for (let tries = 1; ; tries++) {
-    const segments = vault.state.segments.map(({ segment }) => segment);
-    const { lastCondemn } = vault.state;
+    const known = knownState(vault);
     const haveMoved = async (): Promise<boolean> => {
       if (tries === MOST_TRIES) return false;
       await vault.refresh();
-      const now = new Set(vault.state.segments.map(({ segment }) => segment));
-      return vault.state.lastCondemn !== lastCondemn || segments.some((segment) => !now.has(segment));
+      return isOutdated(known, vault.state);
     };
     try {
       const restored = await work(index);

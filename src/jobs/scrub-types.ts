@@ -1,4 +1,5 @@
 import type { Finding } from '../base/finding.ts';
+import type { ScrubCounts } from '../verify/scrub-vault.ts';
 import type { SessionParts } from './session.ts';
 import type { Watchable } from './types.ts';
 
@@ -15,15 +16,7 @@ export interface ScrubResult {
   /** Nothing is damaged, as far as can be told without a key. */
   ok: boolean;
   /** Counts of the files that were looked at, and bytes of those that are named by their bytes. */
-  checked: {
-    entries: number;
-    checkpoints: number;
-    slots: number;
-    packs: number;
-    segments: number;
-    lists: number;
-    bytes: number;
-  };
+  checked: ScrubCounts;
   /** What was noticed. Which points it hits, only `verify` can tell. */
   findings: Finding[];
   /** From beginning to end. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { throwIfAborted } from '../base/abort.ts';
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { isError, isLackOfResources, VhdvaultError } from '../base/errors.ts';
 import { asBuffer, toHex } from '../base/hex.ts';
 import { PAGE_BYTES } from '../disk/block-map.ts';
 import type { BlockIndex, BlockLocation } from '../vault/block-index.ts';
@@ -139,14 +139,11 @@ export class PointBlocks implements AsyncDisposable {
   }
 }
 
-/** This machine lacks something, and the vault nothing. */
-const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
-
 /** An object of the vault, or a part of one, cannot be read; others may hold the same block. */
 export function isUnreadable(error: unknown): error is VhdvaultError {
   // VAULT_NEWER: in a vault that this version opens, one object of another format is a damaged header.
   if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO')) return false;
-  return !LACKS.includes(String(error.details.system));
+  return !isLackOfResources(error);
 }
 
 function wanted(

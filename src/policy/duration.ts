@@ -1,4 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
+import { DAY, HOUR } from '../base/units.ts';
 import type { Zone } from './zone.ts';
 
 /** A length of time. Months are those of the calendar, years are twelve of them; days and weeks are 24 hours and seven times that. */
@@ -9,8 +10,6 @@ export interface Duration {
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 
 const YEAR = 12;
 const MOST_MONTHS = 9999 * YEAR;

@@ -1,4 +1,5 @@
 import { VhdvaultError } from '../base/errors.ts';
+import { DAY } from '../base/units.ts';
 
 /** What the clocks on the walls of a time zone show. Local times are milliseconds, as if the wall's clock were UTC. */
 export interface Zone {
@@ -11,7 +12,6 @@ export interface Zone {
 /** Node knows the offsets of these years; before and after them, clocks are taken to stand as at their ends. */
 const FIRST = Date.UTC(1000, 0, 3);
 const LAST = Date.UTC(9999, 11, 29);
-const DAY = 86_400_000;
 
 /**
  * Checks the name of a time zone (IANA), and spells it as Node does.

@@ -1,4 +1,5 @@
 import { isName } from '../base/names.ts';
+import { DAY } from '../base/units.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
 import { type Vault, VERBS } from '../vault/vault.ts';
 import { GC_ITEM } from './own-job.ts';
@@ -23,7 +24,7 @@ export interface FoundLocation extends StagingLocation {
 
 const OF_GC: readonly number[] = [VERBS.repack, VERBS['index-merge']];
 /** Time for a command that locks nothing. */
-export const UNLOCKED_GRACE: number = 24 * 3600 * 1000;
+export const UNLOCKED_GRACE: number = DAY;
 /** Of a job whose staging location is nowhere to be seen, elsewhere perhaps, nobody knows whose lock to look at. */
 const UNKNOWN_GRACE = 7 * UNLOCKED_GRACE;
 
@@ -53,17 +54,19 @@ export async function findDeadJobs(options: {
   for (const [job, { time, verb }] of [...vault.state.opened]) {
     const item = locations.find((location) => location.job === job)?.item;
     const one: DeadJob = { job, item, opened: time };
-    const age = now - time;
     const isOfGc = item === GC_ITEM || (item === undefined && OF_GC.includes(verb));
-    const isOld =
-      item === undefined
-        ? grace === 0 || age >= Math.max(grace, UNKNOWN_GRACE)
-        : isLocked(item)
-          ? grace === 0 || age >= grace
-          : age >= Math.max(grace, UNLOCKED_GRACE);
-    if (isOfGc || (isOld && !(item !== undefined && isLocked(item) && (await isAlive(item))))) dead.push(one);
+    const least = graceOf(item, grace);
+    const isOld = least === 0 || now - time >= least;
+    const isAtWork = async (): Promise<boolean> => item !== undefined && isLocked(item) && (await isAlive(item));
+    if (isOfGc || (isOld && !(await isAtWork()))) dead.push(one);
   }
   return dead;
+}
+
+/** How long ago a job must have been opened, in milliseconds; what locks nothing, or nobody knows, has more time. */
+function graceOf(item: string | undefined, grace: number): number {
+  if (item === undefined) return grace === 0 ? 0 : Math.max(grace, UNKNOWN_GRACE);
+  return isLocked(item) ? grace : Math.max(grace, UNLOCKED_GRACE);
 }
 
 /** Closes them, those that are open still. @throws VAULT_DAMAGED, NO_SPACE, OUTCOME_UNKNOWN */

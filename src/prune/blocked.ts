@@ -1,4 +1,4 @@
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { isError, isLackOfResources, VhdvaultError } from '../base/errors.ts';
 import { everyPoint } from '../point/catalog.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
 
@@ -29,12 +29,9 @@ export function blockedByOthers(): VhdvaultError {
   });
 }
 
-/** This machine lacks something, and the vault nothing. */
-const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
-
 /** An object, or a part of it, cannot be read, for whatever reason that lies with it. */
 export function isUnreadable(error: unknown): error is VhdvaultError {
   if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'))
     return false;
-  return !LACKS.includes(String(error.details.system));
+  return !isLackOfResources(error);
 }

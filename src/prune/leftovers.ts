@@ -12,7 +12,7 @@ import {
 import { ownerOf } from '../vault/object-owner.ts';
 import type { Store } from '../vault/open-store.ts';
 import { unsealJournal } from '../vault/sealed-file.ts';
-import type { Vault } from '../vault/vault.ts';
+import { removeOldCheckpoints, type Vault } from '../vault/vault.ts';
 import { type FoundLocation, type IsAlive, isLocked, UNLOCKED_GRACE } from './abandon.ts';
 import { GC_ITEM } from './own-job.ts';
 
@@ -21,8 +21,6 @@ const PART = /^(entry|checkpoint|slot)-[0-9a-f]{8}$/;
 const FRESH = /^new-[0-9a-f]{32}$/;
 /** Of init, which is done: there is a vault. */
 const INIT = 'init';
-const CHECKPOINT = /^\d{20}$/;
-const KEPT_CHECKPOINTS = 2;
 
 /** What lies in staging/ besides the locations: who owns it can make it again, or is dead. */
 export interface StagingFile {
@@ -75,8 +73,7 @@ export async function removeLeftovers(
       await removeStaging(location).catch(unlessInUse);
   }
   for (const file of found.files) await removeFile(vault, file, judge.isAlive);
-  const checkpoints = (await vault.store.list('ckpt')).filter((name) => CHECKPOINT.test(name)).sort();
-  for (const name of checkpoints.slice(0, -KEPT_CHECKPOINTS)) await vault.store.remove(`ckpt/${name}`);
+  await removeOldCheckpoints(vault.store);
 }
 
 async function removeFile(vault: Vault, { store, path }: StagingFile, isAlive: IsAlive): Promise<void> {

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError } from '../base/errors.ts';
 import { segmentPath } from '../vault/block-index.ts';
-import { packPath } from '../vault/block-writer.ts';
+import { PACK_FOLDERS, packPath } from '../vault/block-writer.ts';
 import { ownerOf } from '../vault/object-owner.ts';
 import type { Vault } from '../vault/vault.ts';
 import { openLive, type Stoppable } from './read-index.ts';
@@ -53,7 +53,7 @@ export async function findOrphans(
       else if (job === undefined || vault.state.jobs.get(job) === undefined) strange.push(path);
     }
   };
-  for (let n = 0; n < 256; n++) await look(`packs/${n.toString(16).padStart(2, '0')}`, 'pack');
+  for (const folder of PACK_FOLDERS) await look(`packs/${folder}`, 'pack');
   await look('index', 'segment');
   orphans.warnings.push(...(await strangeWarnings(vault, strange)));
   return orphans;

@@ -1,10 +1,10 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import { writeRows } from '../cache/write-segments.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
 import { openSegment, segmentPath } from '../vault/block-index.ts';
+import { PACK_FOLDERS } from '../vault/block-writer.ts';
 import { type CapturedPack, readPackDirectory } from '../vault/captured-pack.ts';
 import { type AddedSegment, jobClosed, type Vault } from '../vault/vault.ts';
 
@@ -118,8 +118,7 @@ async function packsOf({ store, keys }: Vault, segment: string): Promise<string[
 
 async function listedPacks({ store }: Vault): Promise<string[]> {
   const names: string[] = [];
-  for (let n = 0; n < 256; n++) {
-    const folder = toHex(Uint8Array.of(n));
+  for (const folder of PACK_FOLDERS) {
     names.push(
       ...(await store.list(`packs/${folder}`)).filter((name) => /^[0-9a-f]{64}$/.test(name) && name.startsWith(folder)),
     );

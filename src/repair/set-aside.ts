@@ -1,7 +1,7 @@
-import { isError } from '../base/errors.ts';
+import { absent, isError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import type { Vault } from '../vault/vault.ts';
-import { entryHash, isAuthenticEntry, logEntryPath } from '../vault/vault.ts';
+import { entryHash, isAuthenticEntry, logEntryPath, sequenceName, sequencesIn } from '../vault/vault.ts';
 
 /** The newest entry, which nobody can read: its number, and the hash of what lies there, hex. */
 export interface BadEntry {
@@ -34,9 +34,9 @@ export async function setAside(vault: Vault, { sequence, hash }: BadEntry): Prom
   const { store } = vault;
   await store.makeFolder('quarantine');
   for (const n of (await numbers(vault, 'ckpt')).filter((n) => n >= sequence))
-    await store.rename(numbered('ckpt', n), `quarantine/ckpt-${digits(n)}`);
-  const aside = `quarantine/log-${digits(sequence)}`;
-  const now = await store.get(logEntryPath(sequence)).catch(gone);
+    await store.rename(numbered('ckpt', n), `quarantine/ckpt-${sequenceName(n)}`);
+  const aside = `quarantine/log-${sequenceName(sequence)}`;
+  const now = await store.get(logEntryPath(sequence)).catch(absent);
   if (!now || toHex(entryHash(now)) !== hash) return await vault.refresh().then(() => undefined);
   await store.rename(logEntryPath(sequence), aside);
   // Another repair was quicker, and this is the entry that it wrote in the place of the bad one.
@@ -62,18 +62,10 @@ export async function untoldEntries({ store, state, keys }: Vault): Promise<BadE
   return found;
 }
 
-function gone(error: unknown): undefined {
-  if (!isError(error, 'NOT_FOUND')) throw error;
-}
-
 async function numbers({ store }: Vault, folder: string): Promise<number[]> {
-  return (await store.list(folder)).filter((name) => /^\d{20}$/.test(name)).map(Number);
+  return sequencesIn(await store.list(folder));
 }
 
 function numbered(folder: string, n: number): string {
-  return `${folder}/${digits(n)}`;
-}
-
-function digits(n: number): string {
-  return String(n).padStart(20, '0');
+  return `${folder}/${sequenceName(n)}`;
 }

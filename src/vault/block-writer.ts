@@ -4,7 +4,7 @@ import { openPack, packPath } from './pack/pack-reader.ts';
 import { type FinishedPack, type PackOptions, PackWriter } from './pack/pack-writer.ts';
 
 export type { Codec } from './codec/compress.ts';
-export { packPath } from './pack/pack-reader.ts';
+export { PACK_FOLDERS, packPath } from './pack/pack-reader.ts';
 export type { FinishedPack } from './pack/pack-writer.ts';
 export { FRAMES_TARGET } from './pack/pack-writer.ts';
 

@@ -6,6 +6,7 @@ import { toHex } from '../base/hex.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { MIB } from '../base/units.ts';
 import { TOOL } from '../base/version.ts';
+import { PACK_FOLDERS } from './block-writer.ts';
 import type { Codec } from './codec/compress.ts';
 import { CONFIG_PATH, checkBlockSize, encodeConfig, type VaultConfig } from './config.ts';
 import { blake3 } from './crypto/blake3.ts';
@@ -63,7 +64,7 @@ export async function createVault(store: Store, options: CreateOptions = {}): Pr
   // Without it, what a power cut leaves of the rest would be a folder of strangers.
   for (const folder of ['staging', '.']) await store.syncFolder(folder);
   for (const folder of FOLDERS) await store.makeFolder(folder);
-  for (let n = 0; n < 256; n++) await store.makeFolder(`packs/${n.toString(16).padStart(2, '0')}`);
+  for (const folder of PACK_FOLDERS) await store.makeFolder(`packs/${folder}`);
 
   const singleWriter = await probe(store);
   const master = random.bytes(32);

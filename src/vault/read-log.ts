@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError } from '../base/errors.ts';
 import { logPath, MAX_ENTRY } from './log/entry.ts';
+import { sequencesIn } from './log/sequence.ts';
 import type { Store } from './open-store.ts';
 import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 
@@ -46,6 +47,5 @@ export async function readEntry(store: Store, sequence: number): Promise<StoredE
 
 /** The lowest number from `least` on in the listing, which only proposes. */
 async function firstListed(store: Store, least: number): Promise<number | undefined> {
-  const numbers = (await store.list('log')).filter((name) => /^\d{20}$/.test(name)).map(Number);
-  return numbers.find((n) => n >= least && Number.isSafeInteger(n));
+  return sequencesIn(await store.list('log')).find((n) => n >= least && Number.isSafeInteger(n));
 }

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import { join } from 'node:path';
 import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
+import { DAY, HOUR } from '../base/units.ts';
 import type { Vault } from './vault.ts';
 
 /*
@@ -60,8 +61,6 @@ export async function checkSeenHead({ byId, byAddress }: SeenHeads, address: str
     details: { address, seen: byId?.sequence ?? null, found: vault.state.sequence },
   });
 }
-
-const DAY = 24 * 3600 * 1000;
 
 /**
  * Why the wall clock is to be doubted, or undefined (L7): it is more than a day behind the newest entry, or since the
@@ -172,8 +171,6 @@ async function replaceFile(path: string, text: string): Promise<void> {
     throw error;
   }
 }
-
-const HOUR = 3600 * 1000;
 
 /** Of runs that were killed: their process is gone, or where that cannot be told, nobody takes an hour for it. */
 async function removeOldParts(folder: string, now: number): Promise<void> {

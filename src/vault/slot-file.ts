@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { absent, isError, VhdvaultError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import { checkSlot, slotPath } from './check-slot.ts';
 import { encodeConfig } from './config.ts';
@@ -121,7 +121,7 @@ export async function openedBy({ store, config, state }: Vault, secret: SecretBy
     // What the log does not tell of may ask for any work.
     if (await checkSlot(store, slot)) continue;
     const path = slotPath(slot.name);
-    const stored = await store.get(path).catch(gone);
+    const stored = await store.get(path).catch(absent);
     if (stored && (await openSlot({ stored, path, family: config.family, secret, vaultHash }))) names.push(slot.name);
   }
   return names;
@@ -130,11 +130,6 @@ export async function openedBy({ store, config, state }: Vault, secret: SecretBy
 /** The init entry does not tell it. */
 export async function kdfOfSlot({ store, config }: Vault, { name, kdf }: Slot): Promise<number> {
   if (kdf > 0) return kdf;
-  const stored = await store.get(slotPath(name)).catch(gone);
+  const stored = await store.get(slotPath(name)).catch(absent);
   return stored ? parseSlot(stored, slotPath(name), config.family).kdf : kdf;
-}
-
-/** Somebody removed the slot in this moment. */
-function gone(error: unknown): undefined {
-  if (!isError(error, 'NOT_FOUND')) throw error;
 }

@@ -1,4 +1,4 @@
-import { isError } from '../base/errors.ts';
+import { isError, isLackOfResources } from '../base/errors.ts';
 
 /** What is wrong with an object of the vault. Plain data: workers send it. */
 export interface Trouble {
@@ -8,8 +8,6 @@ export interface Trouble {
   unread: string | null;
 }
 
-/** This machine lacks something, and the vault nothing. */
-const LACKS = ['EMFILE', 'ENFILE', 'ENOMEM'];
 const LOOK_AT_DEVICE = 'look at the device and the system log (dmesg), then run the command again';
 
 export function wrongBytes(what: string): Trouble {
@@ -22,7 +20,7 @@ export function troubleOf(error: unknown, path: string): Trouble {
   // In a vault that this version opens, one object of another format is a damaged header.
   if (isError(error, 'VAULT_NEWER')) return wrongBytes('has a header of another format than its vault');
   if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) return wrongBytes(error.message.replace(`${path} `, ''));
-  if (!isError(error, 'IO', 'NO_PERMISSION') || LACKS.includes(String(error.details.system))) throw error;
+  if (!isError(error, 'IO', 'NO_PERMISSION') || isLackOfResources(error)) throw error;
   return { what: `cannot be read: ${error.message}`, unread: error.hint ?? LOOK_AT_DEVICE };
 }
 

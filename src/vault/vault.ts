@@ -17,12 +17,14 @@ import { unlock } from './unlock.ts';
 
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
+export { removeOldCheckpoints } from './log/checkpoint.ts';
 export type { Adds, EntryBody, Slot } from './log/entry.ts';
 export { hashOf as entryHash, isAuthentic as isAuthenticEntry, logPath as logEntryPath } from './log/entry.ts';
 export { MOST_PACKS } from './log/entry-body.ts';
 export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
 export { writingPath } from './log/log.ts';
 export { VERBS } from './log/replay.ts';
+export { sequenceName, sequencesIn } from './log/sequence.ts';
 export type { AddedSegment, LoggedPoint, VaultState } from './log/state.ts';
 
 /** Packs that are condemned or quarantined (J3): nothing new may refer to what is in them. */

@@ -3,7 +3,7 @@ import { parseManifest } from '../point/manifest.ts';
 import { type FoundCheckpoint, fitsLog, readCheckpoint, tellsTheSame } from '../vault/check-checkpoint.ts';
 import { checkLog, type LogCheck } from '../vault/check-log.ts';
 import { checkSlot, slotPath } from '../vault/check-slot.ts';
-import { logEntryPath, type Vault } from '../vault/vault.ts';
+import { logEntryPath, sequencesIn, type Vault } from '../vault/vault.ts';
 import { codeOf, LOG_CURE } from './cures.ts';
 import type { Findings } from './findings.ts';
 
@@ -53,7 +53,7 @@ async function readCheckpoints(vault: Vault): Promise<Map<number, FoundCheckpoin
   // A folder that cannot be listed is told by the survey.
   const names = await vault.store.list('ckpt').catch(() => []);
   const found = new Map<number, FoundCheckpoint>();
-  for (const sequence of names.filter((name) => /^\d{20}$/.test(name)).map(Number)) {
+  for (const sequence of sequencesIn(names)) {
     const checkpoint = Number.isSafeInteger(sequence) ? await readCheckpoint(vault, sequence) : undefined;
     if (checkpoint) found.set(sequence, checkpoint);
   }

@@ -22,8 +22,8 @@ export interface ScrubVaultOptions {
   onBytes?: ((done: number, total: number) => void) | undefined;
 }
 
-export interface Scrubbed {
-  findings: Finding[];
+/** Counts of the files that were looked at, and bytes of those that are named by their bytes. */
+export interface ScrubCounts {
   entries: number;
   checkpoints: number;
   slots: number;
@@ -31,6 +31,10 @@ export interface Scrubbed {
   segments: number;
   lists: number;
   bytes: number;
+}
+
+export interface Scrubbed extends ScrubCounts {
+  findings: Finding[];
 }
 
 /**

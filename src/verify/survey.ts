@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
-import { toHex } from '../base/hex.ts';
+import { PACK_FOLDERS } from '../vault/block-writer.ts';
 import { CONFIG_PATH } from '../vault/config.ts';
 import { FOLDERS } from '../vault/create-vault.ts';
 import type { Store } from '../vault/open-store.ts';
@@ -96,8 +96,6 @@ async function surveyPacks(found: Survey, list: (folder: string) => Promise<stri
   }
   return folders;
 }
-
-const PACK_FOLDERS: readonly string[] = Array.from({ length: 256 }, (_, n) => toHex(Uint8Array.of(n)));
 
 /** Copying tools leave empty folders out, and whoever writes counts on them. */
 function missing(root: readonly string[], packFolders: readonly string[]): string[] {

@@ -4,7 +4,9 @@ import { BinaryReader, BinaryWriter } from '../binary.ts';
 import { damaged, HEADER_SIZE, parseObjectHeader } from '../codec/object-header.ts';
 import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY } from '../crypto/sealer.ts';
+import type { Store } from '../store/store.ts';
 import { decodeAdds, decodeFrames, decodeSlots, encodeAdds, encodeFrames, encodeSlots } from './entry-body.ts';
+import { sequenceName, sequencesIn } from './sequence.ts';
 import { emptyState, type LoggedPoint, noteAhead, type Since, type VaultState } from './state.ts';
 
 /*
@@ -17,7 +19,14 @@ const STATE_AT: number = HEADER_SIZE + 8 + 32;
 const UNKNOWN: number = Number.MAX_SAFE_INTEGER;
 
 export function checkpointPath(sequence: number): string {
-  return `ckpt/${String(sequence).padStart(20, '0')}`;
+  return `ckpt/${sequenceName(sequence)}`;
+}
+
+const KEPT = 2;
+
+/** Those before the newest two are of no use any more. @throws IO */
+export async function removeOldCheckpoints(store: Store): Promise<void> {
+  for (const old of sequencesIn(await store.list('ckpt')).slice(0, -KEPT)) await store.remove(checkpointPath(old));
 }
 
 export function encodeCheckpoint(keys: VaultKeys, random: Random, state: VaultState): Uint8Array {

@@ -7,6 +7,7 @@ import { damaged, HEADER_SIZE, newer, type ObjectHeader, parseObjectHeader } fro
 import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY } from '../crypto/sealer.ts';
 import { decodeFields, type EntryBody, encodeFields, isCritical, typeNumber } from './entry-body.ts';
+import { sequenceName } from './sequence.ts';
 
 /*
  * Log entry (FORMAT.md): header 96 | sequence u64 | hash of the entry before 32 | nonce 16 | sealed body
@@ -28,7 +29,7 @@ export interface LogEntry {
 }
 
 export function logPath(sequence: number): string {
-  return `log/${String(sequence).padStart(20, '0')}`;
+  return `log/${sequenceName(sequence)}`;
 }
 
 export function hashOf(stored: Uint8Array): Uint8Array {

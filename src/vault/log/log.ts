@@ -1,11 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
-import { isError, VhdvaultError } from '../../base/errors.ts';
+import { absent, isError, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes, toHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
 import type { Store } from '../store/store.ts';
-import { checkpointPath, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import { checkpointPath, decodeCheckpoint, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
 import {
   decodeEntry,
   type EntryBody,
@@ -17,11 +17,11 @@ import {
   previousOf,
 } from './entry.ts';
 import { applyEntry } from './replay.ts';
+import { sequencesIn } from './sequence.ts';
 import { emptyState, type VaultState } from './state.ts';
 
 /** Entries from one checkpoint to the next: so many objects at most are read to open a vault, half of them on average. */
 const EVERY = 32;
-const KEPT_CHECKPOINTS = 2;
 
 export interface LogOptions {
   store: Store;
@@ -157,11 +157,7 @@ export class Log {
 
   /** Newest first. */
   async #checkpoints(): Promise<number[]> {
-    const names = await this.#options.store.list('ckpt').catch(() => []);
-    return names
-      .filter((name) => /^\d{20}$/.test(name))
-      .map(Number)
-      .reverse();
+    return sequencesIn(await this.#options.store.list('ckpt').catch(() => [])).reverse();
   }
 
   /** After the commit, and never in its way: who has no checkpoint reads more of the log. */
@@ -179,7 +175,7 @@ export class Log {
       await store.remove(part);
       throw error;
     }
-    for (const old of (await this.#checkpoints()).slice(KEPT_CHECKPOINTS)) await store.remove(checkpointPath(old));
+    await removeOldCheckpoints(store);
   }
 
   /** A history that went back while we ran must not be built on: the gap would hide what follows (L4). */
@@ -226,10 +222,7 @@ export class Log {
     const next = this.state.sequence + 1;
     const newest = this.#wasListed
       ? (await store.size(logPath(next + 1))) && next + 1
-      : (await store.list('log'))
-          .filter((name) => /^\d{20}$/.test(name))
-          .map(Number)
-          .at(-1);
+      : sequencesIn(await store.list('log')).at(-1);
     this.#wasListed = true;
     if (!newest || newest < next) return;
     // Another process may just have committed it: only what is still missing is a gap.
@@ -324,9 +317,4 @@ export function writingPath(entry: string): string {
 
 async function isGone(store: Store, path: string): Promise<boolean> {
   return (await store.size(path)) === undefined;
-}
-
-function absent(error: unknown): undefined {
-  if (isError(error, 'NOT_FOUND')) return undefined;
-  throw error;
 }

@@ -8,6 +8,9 @@ import type { Store, StoreReader } from '../store/store.ts';
 import { type DirectoryEntry, decodeDirectory, parseTrailer, TRAILER_SIZE } from './directory.ts';
 import { unsealFrame } from './frame.ts';
 
+/** In packs/: the first two digits of a pack's name. */
+export const PACK_FOLDERS: readonly string[] = Array.from({ length: 256 }, (_, n) => toHex(Uint8Array.of(n)));
+
 export function packPath(name: string): string {
   return `packs/${name.slice(0, 2)}/${name}`;
 }
