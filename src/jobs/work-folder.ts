@@ -19,7 +19,8 @@ export async function withWorkFolder<T>(
   const folder = join(jobs, `${PREFIX}${toHex(vault.random.bytes(8))}`);
   try {
     await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, OWNER), JSON.stringify(mine));
+    // Durable: of a folder that a power cut left without it nobody would know that it is dead.
+    await writeFile(join(folder, OWNER), JSON.stringify(mine), { flush: true });
   } catch (error) {
     throw ioError(error, 'making the folder', folder);
   }
