@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import type { LocationTable, PackRow } from '../cache/location-table.ts';
 import { packPath } from '../vault/block-writer.ts';
-import { checkPack, type Frames } from '../vault/check-pack.ts';
+import { checkPack, covers, type Frames } from '../vault/check-pack.ts';
 import type { Vault } from '../vault/vault.ts';
 
 /** A pack to quarantine, and which of its frames are lost. */
@@ -69,7 +69,5 @@ function inBoth(one: Frames, other: Frames): Frames {
 
 /** It is quarantined for all of this already. */
 function isKnown({ state }: Vault, pack: string, frames: Frames): boolean {
-  const known = state.quarantined.get(pack)?.frames;
-  if (known === undefined) return false;
-  return known === 'all' || (frames !== 'all' && frames.every((frame) => known.includes(frame)));
+  return covers(state.quarantined.get(pack)?.frames, frames);
 }

@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
-import { isError } from '../base/errors.ts';
+import { absent, isError } from '../base/errors.ts';
 import { LocationTable } from '../cache/location-table.ts';
 import { writeRows } from '../cache/write-segments.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
@@ -90,9 +90,7 @@ export async function addRebuilt(options: {
 async function moveAside({ store }: Vault, segments: readonly string[]): Promise<void> {
   await store.makeFolder('quarantine');
   for (const name of segments) {
-    await store.rename(segmentPath(name), `quarantine/index-${name}`).catch((error: unknown) => {
-      if (!isError(error, 'NOT_FOUND')) throw error;
-    });
+    await store.rename(segmentPath(name), `quarantine/index-${name}`).catch(absent);
   }
   for (const folder of ['quarantine', 'index']) await store.syncFolder(folder);
 }

@@ -34,10 +34,13 @@ export async function setAside(vault: Vault, { sequence, hash }: BadEntry): Prom
   const { store } = vault;
   await store.makeFolder('quarantine');
   for (const n of (await numbers(vault, 'ckpt')).filter((n) => n >= sequence))
-    await store.rename(numbered('ckpt', n), `quarantine/ckpt-${sequenceName(n)}`);
+    await store.rename(`ckpt/${sequenceName(n)}`, `quarantine/ckpt-${sequenceName(n)}`);
   const aside = `quarantine/log-${sequenceName(sequence)}`;
   const now = await store.get(logEntryPath(sequence)).catch(absent);
-  if (!now || toHex(entryHash(now)) !== hash) return await vault.refresh().then(() => undefined);
+  if (!now || toHex(entryHash(now)) !== hash) {
+    await vault.refresh();
+    return;
+  }
   await store.rename(logEntryPath(sequence), aside);
   // Another repair was quicker, and this is the entry that it wrote in the place of the bad one.
   if (toHex(entryHash(await store.get(aside))) !== hash)
@@ -64,8 +67,4 @@ export async function untoldEntries({ store, state, keys }: Vault): Promise<BadE
 
 async function numbers({ store }: Vault, folder: string): Promise<number[]> {
   return sequencesIn(await store.list(folder));
-}
-
-function numbered(folder: string, n: number): string {
-  return `${folder}/${sequenceName(n)}`;
 }

@@ -5,6 +5,7 @@ import { MIB } from '../base/units.ts';
 import { type BlockHasher, createBlockHasher } from './block-ids.ts';
 import type { VaultKeys } from './crypto/keys.ts';
 import { hashObject } from './hash-object.ts';
+import type { BadFrames } from './log/entry-body.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
@@ -15,7 +16,13 @@ import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 const PAGE_LENGTH = 8192;
 
 /** Frames of a pack, by their numbers. */
-export type Frames = readonly number[] | 'all';
+export type Frames = BadFrames;
+
+/** Whether all of `frames` are among those for which a pack is quarantined; undefined: it is not. */
+export function covers(quarantined: Frames | undefined, frames: Frames): boolean {
+  if (quarantined === undefined) return false;
+  return quarantined === 'all' || (frames !== 'all' && frames.every((frame) => quarantined.includes(frame)));
+}
 
 /** What is wrong with a pack. */
 export interface PackCheck {

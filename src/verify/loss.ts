@@ -1,7 +1,7 @@
 import { toHex } from '../base/hex.ts';
 import type { BlockLocation } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
-import type { Frames } from '../vault/check-pack.ts';
+import { covers, type Frames } from '../vault/check-pack.ts';
 import type { Trouble } from '../vault/trouble.ts';
 import { HEAL, REPAIR } from './cures.ts';
 import type { Findings, PointFinding } from './findings.ts';
@@ -52,10 +52,7 @@ export class Loss {
 
   /** The pack is quarantined for all that is wrong with it. */
   #isKnown(pack: string): boolean {
-    const frames = this.#quarantined.get(pack);
-    const lost = this.#troubles.get(pack)?.lost ?? [];
-    if (frames === undefined) return false;
-    return frames === 'all' || (lost !== 'all' && lost.every((frame) => frames.includes(frame)));
+    return covers(this.#quarantined.get(pack), this.#troubles.get(pack)?.lost ?? []);
   }
 
   #findingsFor({ packs, trouble, id }: Cause): Iterable<PointFinding> {
