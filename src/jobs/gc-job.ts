@@ -17,7 +17,7 @@ import { previewGc } from './gc-preview.ts';
 import { openReserve, type Reserve } from './gc-reserve.ts';
 import { count, countAbandoned, countSwept, newTally, setLater, type Tally } from './gc-tally.ts';
 import type { GcOptions, GcResult } from './gc-types.ts';
-import type { ItemLock } from './item-lock.ts';
+import { type ItemLock, removeDeadLocks } from './item-lock.ts';
 import { lockForWriting } from './lock-for-writing.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
@@ -68,14 +68,16 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const staging = await stagingOf(all);
   const dead = staging ? await findDeadJobs({ vault, ...staging, now: ageTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
+  // Before what may be blocked: none of it is needed by any point.
+  if (staging) await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive });
+  await forgetScratch(session, staging?.locations ?? []);
+  await removeDeadLocks(vault);
   const marks = await markAll(all);
   const needs = new Needs(marks, { vault, sparing, signal });
   const plan = await planCondemn(vault, marks, { signal });
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
   await deleteOrphans(all);
-  if (staging) await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive });
-  await forgetScratch(session, staging?.locations ?? []);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),

@@ -50,7 +50,8 @@ export async function lockItem(vault: Vault, item: string, signal?: AbortSignal)
     beating = beating.then(() => beat(vault, path, mine));
   }, HEARTBEAT);
   timer.unref();
-  await removeParts(vault, path, mine).catch(() => undefined);
+  const name = path.slice('locks/'.length);
+  await removeLeft(vault, mine, (found) => found.startsWith(`${name}.`)).catch(() => undefined);
   return {
     takenOver,
     isHeld: () => isMine(vault, path, mine),
@@ -74,6 +75,12 @@ export async function isItemLocked(vault: Vault, item: string, signal?: AbortSig
   if (!found) return false;
   const me: Owner = { ...(await thisProcess()), since: 0, beat: 0, token: '' };
   return (await isAlive(vault, path, found, me, signal)) !== undefined;
+}
+
+/** Removes locks that dead runs of this machine left; of others the next run of the item takes over. */
+export async function removeDeadLocks(vault: Vault): Promise<void> {
+  const mine: Owner = { ...(await thisProcess()), since: 0, beat: 0, token: '' };
+  await removeLeft(vault, mine, () => true).catch(() => undefined);
 }
 
 /** Returns whose lock was taken over, if one was. */
@@ -138,10 +145,7 @@ async function isAlive(
   signal: AbortSignal | undefined,
 ): Promise<FoundLock | undefined> {
   const { owner } = found;
-  if (owner && sharesPids(owner, mine)) {
-    const alive = (await isRunning(owner)) && (owner.pid !== mine.pid || held.has(owner.token));
-    return alive ? found : undefined;
-  }
+  if (owner && sharesPids(owner, mine)) return (await isDead(owner, mine)) ? undefined : found;
   await vault.clock.sleep(TWO_MISSED, signal);
   // Every heartbeat seals anew, so it shows in the bytes even where they cannot be read.
   const now = await readLock(vault, path);
@@ -161,14 +165,23 @@ async function removeDead(vault: Vault, path: string, dead: Uint8Array): Promise
   else await vault.store.rename(aside, path);
 }
 
-/** What runs that were killed left of placing, renewing or removing this lock. Of a live one, it is made again. */
-async function removeParts(vault: Vault, path: string, mine: Owner): Promise<void> {
-  const name = `${path.slice(path.lastIndexOf('/') + 1)}.`;
-  for (const part of (await vault.store.list('locks')).filter((found) => found.startsWith(name))) {
-    const { owner } = (await readLock(vault, `locks/${part}`)) ?? { owner: mine };
-    const isDead = owner === null || (sharesPids(owner, mine) && !(await isRunning(owner)));
-    if (isDead) await vault.store.remove(`locks/${part}`);
+/** What killed runs left: locks, and parts of placing, renewing or removing one. Of a live run, a part is made again. */
+async function removeLeft(vault: Vault, mine: Owner, isMeant: (name: string) => boolean): Promise<void> {
+  for (const name of (await vault.store.list('locks')).filter(isMeant)) {
+    const path = `locks/${name}`;
+    const found = await readLock(vault, path);
+    if (!found) continue;
+    const { owner, bytes } = found;
+    const isPart = name.includes('.');
+    if (owner ? !(await isDead(owner, mine)) : !isPart) continue;
+    await (isPart ? vault.store.remove(path) : removeDead(vault, path, bytes));
   }
+}
+
+/** Surely; where its process cannot be looked for, nobody knows. */
+async function isDead(owner: Owner, mine: Owner): Promise<boolean> {
+  if (!sharesPids(owner, mine)) return false;
+  return !(await isRunning(owner)) || (owner.pid === mine.pid && !held.has(owner.token));
 }
 
 /** A missed heartbeat costs at worst that another run does the same work; a lock that was taken over is not ours to renew. */

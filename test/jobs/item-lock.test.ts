@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { VhdvaultError } from '../../src/base/errors.ts';
-import { lockItem } from '../../src/jobs/item-lock.ts';
+import { lockItem, removeDeadLocks } from '../../src/jobs/item-lock.ts';
 import { type Owner, thisProcess } from '../../src/jobs/lock-owner.ts';
 import { createVault } from '../../src/vault/create-vault.ts';
 import { openStore, type Store, writeObject } from '../../src/vault/open-store.ts';
@@ -216,5 +216,40 @@ describe('a vault for a single writer', () => {
     await using lock = await lockItem(at.vault, 'web01');
     expect(at.slept).toEqual([45_000]);
     expect(lock.takenOver).toBeDefined();
+  });
+});
+
+describe('what dead runs left in locks/', () => {
+  it('goes, and what is of live ones or of nobody knows whom stays', async () => {
+    const at = await setting();
+    const { vault } = at;
+    await using _ = await lockItem(vault, 'live');
+    const live = await locks(vault.store);
+    const others = ['dead', 'part.01234567', 'elsewhere', 'torn.01234567', 'torn'];
+    for (const [name, change] of [
+      ['dead', { pid: NO_PROCESS }],
+      ['part.01234567', { pid: NO_PROCESS }],
+      ['mine', {}],
+      ['elsewhere', { pid: NO_PROCESS, host: 'elsewhere' }],
+    ] as const)
+      await putLock({ ...at, path: `locks/${name}` }, change);
+    for (const name of ['torn', 'torn.01234567']) await writeObject(vault.store, `locks/${name}`, Buffer.from('torn'));
+    expect(await locks(vault.store)).toHaveLength(live.length + others.length + 1);
+    await removeDeadLocks(vault);
+    expect((await locks(vault.store)).toSorted()).toEqual([...live, 'elsewhere', 'torn'].toSorted());
+    expect(at.slept).toEqual([]);
+  });
+
+  it('is not removed where a live run placed its own meanwhile', async () => {
+    const at = await setting();
+    await putLock(at, { pid: NO_PROCESS });
+    const { store } = at.vault;
+    const rename = async (from: string, to: string): Promise<void> => {
+      if (from === at.path) await putLock(at, { token: 'the quicker one' });
+      await store.rename(from, to);
+    };
+    await removeDeadLocks(Object.create(at.vault, { store: { value: { ...store, rename } } }) as Vault);
+    expect((await ownerOf(at)).token).toBe('the quicker one');
+    expect(await locks(store)).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
-import type { Store } from '../../src/vault/open-store.ts';
+import { type Store, writeObject } from '../../src/vault/open-store.ts';
 import { AT_ONCE, type GcScene, gcScene, listed } from '../support/gc-scene.ts';
 import { failReads, flipAt, hurt, readMaps } from '../support/hurt-vault.ts';
 import { happensBefore } from '../support/race.ts';
@@ -32,6 +32,19 @@ describe('what cannot be read', () => {
       details: { point: ref },
     });
     expect(await scene.packs()).toEqual(before);
+  });
+
+  it('lets what dead runs left go all the same', async () => {
+    const scene = await gcScene(folder.fresh('leftovers'));
+    await scene.save('web', 'abcdef');
+    const { store } = scene.bench;
+    for (const path of ['staging/entry-0123abcd', `staging/AzureBackup-${'1'.repeat(32)}/pack`])
+      await writeObject(store, path, Uint8Array.of(1));
+    const page = (await pagesOf(scene, 'web'))[3]!;
+    await using _ = await hurt(store, page.path, flipAt(page.at));
+    await expect(scene.gc()).rejects.toMatchObject({ code: 'GC_BLOCKED' });
+    expect(await store.list('staging')).toEqual([]);
+    expect(await store.list('locks')).toEqual([]);
   });
 
   it('as a page of a point that is pinned does, too', async () => {
