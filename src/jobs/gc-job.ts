@@ -107,7 +107,7 @@ async function deleteOrphans({ session: { vault }, options: { signal }, tally }:
 async function forgetScratch(session: VaultSession, locations: readonly { job: string }[]): Promise<void> {
   const { jobs } = session.vault.state;
   for (const { job } of locations) {
-    if (jobs.get(job) === 'closed') await removeScratch(session, { job }).catch(() => undefined);
+    if (jobs.get(job) === 'closed') await removeScratch(session, { job });
   }
 }
 

@@ -107,7 +107,11 @@ export function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes>
   return sumBytes(manifest.disks.map(({ bytes }) => bytes));
 }
 
-/** @internal An entry of the log is unreadable: what is shown is the state before it (L6). */
+/** @internal An entry of the log is unreadable: what is shown is what all others tell (L6). */
 export function damageWarnings({ vault }: VaultSession): string[] {
-  return vault.damage ? [`${vault.damage.message}; what is seen is the state before it: run \`vhdvault verify\``] : [];
+  return vault.damage
+    ? [
+        `${vault.damage.message}; what it told is not known, perhaps a point; all others are shown: run \`vhdvault verify\``,
+      ]
+    : [];
 }

@@ -33,7 +33,7 @@ export async function unfinishedTables(session: VaultSession, table: string, job
   return names.map((name) => join(session.cache, 'tables', name)).filter((path) => path.startsWith(`${table}.${job}.`));
 }
 
-/** Removes what a run kept in the cache; without `run`, what all runs of the job did. */
+/** Removes what a run kept in the cache; without `run`, what all runs of the job did. What stays goes when it is old. */
 export async function removeScratch(
   { cache }: VaultSession,
   { job, run = '' }: Partial<RunName> & { job: string },
@@ -42,5 +42,5 @@ export async function removeScratch(
   const unfinished = (await readdir(tables).catch(() => [])).filter((name) => name.includes(`.${job}.${run}`));
   const overlays = (await readdir(jobs).catch(() => [])).filter((name) => name.startsWith(`${job}.${run}`));
   const files = [...unfinished.map((name) => join(tables, name)), ...overlays.map((name) => join(jobs, name))];
-  for (const file of files) await rm(file, { force: true });
+  for (const file of files) await rm(file, { force: true }).catch(() => undefined);
 }

@@ -7,6 +7,7 @@ import { type Clock, steadyClock, systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { bootId, sinceBoot } from '../base/machine.ts';
 import { type Random, systemRandom } from '../base/random.ts';
+import { keepEntries } from '../cache/entry-copies.ts';
 import { makeFolderDurable } from '../io/folder.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openThreadPool } from '../pool/thread-pool.ts';
@@ -68,6 +69,8 @@ export interface VaultSession extends AsyncDisposable {
   readonly pool: Pool;
   /** @internal This vault's own folder of the cache. */
   readonly cache: string;
+  /** @internal Folder in the cache for copies of the log's newest entries, also where the cache cannot be written. */
+  readonly copies: string;
   /** @internal The folder of the state. */
   readonly state: string;
   /** @internal This user has never seen the vault before: nothing would tell that it went back (L5). */
@@ -83,7 +86,7 @@ export interface VaultSession extends AsyncDisposable {
   /** @internal Tests only: a cheap key derivation for new key slots. */
   readonly kdf?: KdfCost;
   /**
-   * @internal Remembers the head in the state folder, and what time it is (L5, L7). A doubt about the clock lasts until it is
+   * @internal Remembers the head in the state folder, and what time it is (L5, L7); keeps copies of the newest entries. A doubt about the clock lasts until it is
    * right again, or `acceptClock`.
    */
   rememberHead(trust?: ClockTrust): Promise<void>;
@@ -119,14 +122,18 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   const remember = async (time: MachineTime): Promise<void> => {
     const problem = await rememberHead({ folder: state, address, vault, time });
     if (problem) notice(problem);
+    await keepEntries(copies, vault).catch(() => undefined);
   };
-  const cache = await openCacheFolder(join(options.cache ?? folders.cache, vault.id), clock.now(), notice);
+  const home = join(options.cache ?? folders.cache, vault.id);
+  const copies = join(home, 'log');
+  const cache = await openCacheFolder(home, clock.now(), notice);
   const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {
     vault,
     address,
     pool,
     cache: cache.path,
+    copies,
     state,
     isFirstSight: !seen.byId && !seen.notice,
     notice,

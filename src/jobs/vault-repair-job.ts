@@ -7,6 +7,7 @@ import { everyPoint } from '../point/catalog.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
 import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
 import { confirmSegments } from '../repair/confirm-segments.ts';
+import { findKeptEntry, putEntryBack } from '../repair/put-back.ts';
 import { addRebuilt, type FoundPacks, findPacks } from '../repair/rebuild-index.ts';
 import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
 import { segmentPath } from '../vault/block-index.ts';
@@ -27,7 +28,8 @@ import { withWorkFolder } from './work-folder.ts';
 const PSEUDO_ITEM = '(repair)';
 
 /**
- * Makes a damaged vault one that can be worked with: an unreadable newest entry is moved aside, an index that is damaged is
+ * Makes a damaged vault one that can be worked with: an unreadable entry of the log is put back from the copy that
+ * this machine kept, or, where it is the newest, moved aside, an index that is damaged is
  * made anew from the packs, packs with wrong bytes are quarantined, so that the next backup stores again what they held.
  * Deletes nothing. What could not be read for the device's sake is left as it is.
  * @throws VAULT_READ_ONLY, ITEM_LOCKED, CANCELLED, IO, NO_SPACE
@@ -85,6 +87,14 @@ interface Repair {
 async function repairLog({ session, options: { dryRun }, actions }: Repair): Promise<void> {
   const { vault } = session;
   await vault.refresh();
+  for (;;) {
+    const kept = await findKeptEntry(vault, session.copies);
+    if (!kept) break;
+    const what = 'the entry of the log cannot be read: the copy of it that this machine kept was put in its place';
+    actions.push({ action: 'put-back', what, where: logEntryPath(kept.sequence) });
+    if (dryRun) return;
+    await putEntryBack(vault, kept);
+  }
   const bad = await findBadEntry(vault);
   if (bad) {
     const what =

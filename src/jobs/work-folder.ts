@@ -27,7 +27,7 @@ export async function withWorkFolder<T>(
   try {
     return await work(folder);
   } finally {
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    await removeFolder(folder).catch(() => undefined);
   }
 }
 
@@ -38,8 +38,14 @@ async function removeDead(jobs: string, mine: Owner): Promise<void> {
     const folder = join(jobs, name);
     const owner = await readFile(join(folder, OWNER), 'utf8').then(parseOwner, () => undefined);
     if (owner && (isOfEarlierStart(owner, mine) || (sharesPids(owner, mine) && !(await isRunning(owner)))))
-      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      await removeFolder(folder).catch(() => undefined);
   }
+}
+
+/** The owner last: of what cannot be removed now it is known still that its run is dead. */
+async function removeFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name !== OWNER) await rm(join(folder, name), { recursive: true });
+  await rm(folder, { recursive: true });
 }
 
 function parseOwner(text: string): Owner | undefined {

@@ -101,7 +101,7 @@ export function findPoints(vault: Vault, refs: readonly string[], among: Among =
 function behindDamage({ damage }: Vault, error: unknown): unknown {
   if (!damage || !isError(error, 'NO_SUCH_ITEM', 'NO_SUCH_POINT')) return error;
   return new VhdvaultError(error.code, error.message, {
-    hint: `the log is damaged (${damage.message}): what comes after cannot be seen; \`vhdvault verify\` names the points and the cure`,
+    hint: `the log is damaged (${damage.message}): what it told is not known, perhaps this point; \`vhdvault verify\` tells the cure`,
     details: error.details,
     cause: error,
   });

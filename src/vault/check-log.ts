@@ -21,8 +21,6 @@ export interface LogCheck {
   hashes: Map<number, Uint8Array>;
   /** Highest number that is there. */
   last: number;
-  /** Points behind what is wrong: readers who replay from the beginning do not come so far. */
-  beyond: { point: string; sequence: number; manifest: Uint8Array }[];
 }
 
 interface Replay extends LogCheck {
@@ -46,11 +44,11 @@ export async function checkLog(
   const vaultHash = sha256(encodeConfig(vault.config));
   const replay: Replay = {
     ...{ vault, previous: vaultHash, state: emptyState(vaultHash), onState: options.onState },
-    ...{ entries: 0, troubles: [], hashes: new Map(), last: 0, beyond: [] },
+    ...{ entries: 0, troubles: [], hashes: new Map(), last: 0 },
   };
-  for await (const found of readLog(vault.store, options.signal)) checkEntry(replay, found);
-  const { entries, troubles, hashes, last, beyond } = replay;
-  return { entries, troubles, hashes, last, beyond };
+  for await (const found of readLog(vault.store, { signal: options.signal })) checkEntry(replay, found);
+  const { entries, troubles, hashes, last } = replay;
+  return { entries, troubles, hashes, last };
 }
 
 function checkEntry(replay: Replay, found: StoredEntry): void {
@@ -73,7 +71,7 @@ function checkEntry(replay: Replay, found: StoredEntry): void {
     if (state) {
       applyEntry(state, entry, head);
       onState?.(state);
-    } else if (entry.body.type === 'point') replay.beyond.push({ ...entry.body, sequence });
+    }
   } catch (error) {
     // Of a type that this version does not know: it cannot tell what the vault needs.
     if (isError(error, 'VAULT_NEWER')) throw error;

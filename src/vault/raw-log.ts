@@ -37,7 +37,7 @@ export async function checkRawLog(
 ): Promise<RawLog> {
   const log: RawLog = { entries: 0, last: 0, troubles: [], hashes: new Map() };
   let before = { path: CONFIG_PATH, hash: known.vaultHash };
-  for await (const found of readLog(store, signal)) {
+  for await (const found of readLog(store, { signal })) {
     const path = logPath(found.sequence);
     const tell = (what: string, where = path): void => void log.troubles.push({ ...wrongBytes(what), path: where });
     log.last = found.trouble ? found.until : found.sequence;

@@ -8,11 +8,14 @@ import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 /** An entry as it is stored, or why it is not to be had; `until`: so are all up to this one. */
 export type StoredEntry =
   | { sequence: number; stored: Uint8Array; trouble?: undefined }
-  | { sequence: number; until: number; trouble: Trouble };
+  | { sequence: number; stored?: undefined; until: number; trouble: Trouble };
 
-/** All entries from the first one on, also those behind a gap. Nothing in them is checked. */
-export async function* readLog(store: Store, signal?: AbortSignal): AsyncGenerator<StoredEntry> {
-  for (let sequence = 1; ; sequence++) {
+/** All entries, from the first one on or from `from`, also those behind a gap. Nothing in them is checked. */
+export async function* readLog(
+  store: Store,
+  { from = 1, signal }: { from?: number; signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<StoredEntry> {
+  for (let sequence = from; ; sequence++) {
     throwIfAborted(signal);
     let entry = await readEntry(store, sequence);
     if (!entry) {

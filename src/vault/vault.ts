@@ -13,13 +13,19 @@ import { Log } from './log/log.ts';
 import { VERBS, type Verb } from './log/replay.ts';
 import type { VaultState } from './log/state.ts';
 import { placeOf, type Store } from './open-store.ts';
+import { readOn } from './read-on.ts';
 import { unlock } from './unlock.ts';
 
 export type { VaultKeys } from './crypto/keys.ts';
 export type { KdfCost, SecretBytes } from './crypto/slot.ts';
 export { removeOldCheckpoints } from './log/checkpoint.ts';
 export type { Adds, EntryBody, Slot } from './log/entry.ts';
-export { hashOf as entryHash, isAuthentic as isAuthenticEntry, logPath as logEntryPath } from './log/entry.ts';
+export {
+  hashOf as entryHash,
+  isAuthentic as isAuthenticEntry,
+  logPath as logEntryPath,
+  previousOf as previousOfEntry,
+} from './log/entry.ts';
 export { MOST_PACKS } from './log/entry-body.ts';
 export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
 export { writingPath } from './log/log.ts';
@@ -42,6 +48,7 @@ export class Vault {
   /** Name of the key slot that opened it, or that took its place since; undefined where it is not encrypted. */
   slot: string | undefined;
   readonly #log: Log;
+  #behind: VaultState | undefined;
 
   /** Use `openVault`. */
   constructor(options: {
@@ -67,9 +74,9 @@ export class Vault {
     return toHex(this.config.id);
   }
   get state(): VaultState {
-    return this.#log.state;
+    return (this.#log.damage && this.#behind) ?? this.#log.state;
   }
-  /** Damage at the end of the log: reading goes on with the state before it, writing stops. */
+  /** Damage in the log: reading goes on with what all other entries tell, writing stops. */
   get damage(): VhdvaultError | undefined {
     return this.#log.damage;
   }
@@ -87,6 +94,7 @@ export class Vault {
   /** Replays what other processes committed since. */
   async refresh(): Promise<void> {
     await this.#log.refresh();
+    this.#behind = this.damage ? await readOn(this, this.#log.state) : undefined;
   }
 
   /** Hash of an entry; undefined where the log does not go so far, or cannot be read back to it. */
@@ -179,7 +187,9 @@ export async function openVault(store: Store, options: OpenVaultOptions = {}): P
     // Behind damage nobody knows which slots are listed: who can read may read, and cannot write.
     if (slot && !log.damage && !log.state.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash))
       throw unlisted(slot.name);
-    return new Vault({ store, config, keys, random, clock, log, ...(slot && { slot: slot.name }) });
+    const vault = new Vault({ store, config, keys, random, clock, log, ...(slot && { slot: slot.name }) });
+    if (log.damage) await vault.refresh();
+    return vault;
   });
 }
 

@@ -1,9 +1,7 @@
-import { isError } from '../base/errors.ts';
-import { parseManifest } from '../point/manifest.ts';
 import { type FoundCheckpoint, fitsLog, readCheckpoint, tellsTheSame } from '../vault/check-checkpoint.ts';
 import { checkLog, type LogCheck } from '../vault/check-log.ts';
 import { checkSlot, slotPath } from '../vault/check-slot.ts';
-import { logEntryPath, sequencesIn, type Vault } from '../vault/vault.ts';
+import { sequencesIn, type Vault } from '../vault/vault.ts';
 import { codeOf, LOG_CURE } from './cures.ts';
 import type { Findings } from './findings.ts';
 
@@ -60,28 +58,17 @@ async function readCheckpoints(vault: Vault): Promise<Map<number, FoundCheckpoin
   return found;
 }
 
-function tellLog({ state }: Vault, { troubles, beyond }: LogCheck, findings: Findings): void {
-  const lost = beyond.filter(({ point }) => !state.points.has(point));
-  for (const [n, trouble] of troubles.entries()) {
+function tellLog({ damage }: Vault, { troubles }: LogCheck, findings: Findings): void {
+  for (const trouble of troubles) {
     const words = { code: codeOf(trouble, 'LOG_ENTRY'), what: `log entry ${trouble.what}`, where: trouble.path };
     // Whoever opens the vault begins at a checkpoint behind it.
-    const isBehind = trouble.path <= logEntryPath(state.sequence);
-    const cure = trouble.unread ?? (isBehind ? PASSED_OVER : LOG_CURE);
-    findings.tell('damage', { ...words, cure }, n === 0 && !isBehind ? lost.map(nameOf) : []);
+    const isPassedOver = !damage || trouble.path < String(damage.details.path);
+    findings.tell('damage', { ...words, cure: trouble.unread ?? (isPassedOver ? PASSED_OVER : LOG_CURE) });
   }
 }
 
 const PASSED_OVER =
   'a checkpoint tells what it told, so that everything restores; bring the file back from another copy of the vault, if there is one';
-
-function nameOf({ point, manifest, sequence }: LogCheck['beyond'][number]): string {
-  try {
-    return `${parseManifest(manifest, logEntryPath(sequence)).item}@p${point}`;
-  } catch (error) {
-    if (isError(error, 'VAULT_DAMAGED')) return `p${point}`;
-    throw error;
-  }
-}
 
 /** Checkpoints are never synced and prove nothing: one that cannot be read is passed over by whoever opens the vault. */
 function tellCheckpoint({ path, trouble }: FoundCheckpoint, wrong: string | undefined, findings: Findings): void {

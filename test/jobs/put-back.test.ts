@@ -105,7 +105,7 @@ const history: Row[] = [
     known: 'opened',
     fresh: 'damage',
   },
-  { what: 'a gap', attacked: () => without(vault.files, entry(65)), known: 'opened', fresh: 'damage', more: old },
+  { what: 'a gap', attacked: () => without(vault.files, entry(65)), known: 'opened', fresh: 'damage' },
   {
     what: 'two neighbours swapped',
     attacked: () => withFrom(vault.files, vault, [entry(65), entry(66)], [entry(66), entry(65)]),

@@ -115,6 +115,15 @@ describe('the run after an interrupted one', () => {
     expect((await goesOn(scene)).resumed?.bytes).toBeGreaterThan(4 * MIB);
   });
 
+  it('goes on also where what that one kept in the cache cannot be removed', async () => {
+    const scene = await interrupted();
+    const [vault] = await readdir(scene.bench.cache);
+    const stays = join(scene.bench.cache, vault!, 'jobs', `${scene.staging.slice(-32)}.01234567.sqlite`);
+    await mkdir(stays);
+    expect((await goesOn(scene)).resumed).not.toBeNull();
+    await rm(stays, { recursive: true });
+  });
+
   it('reads everything again: what changed on the disk since is in the point', async () => {
     const scene = await interrupted();
     scene.bytes.set(noise(SIZE / 2, 2), 0);

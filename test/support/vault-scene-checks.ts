@@ -289,10 +289,10 @@ async function strayNames({ vault }: VaultSession, home: string): Promise<string
   ];
 }
 
-/** Checkpoints; the index and the tables of the cache; the state. */
+/** Checkpoints; the index, the tables and the copies of entries of the cache; the state. */
 const EXPLAINED = [
   /^vault\/ckpt\/\d{20}$/,
-  /^cache\/[0-9a-f]{32}\/(index\.sqlite(-shm|-wal)?|tables\/[0-9a-f]{32})$/,
+  /^cache\/[0-9a-f]{32}\/(index\.sqlite(-shm|-wal)?|tables\/[0-9a-f]{32}|log\/\d{20}-[0-9a-f]{16})$/,
   /^state\/([0-9a-f]{32}|at-[0-9a-f]{32})\.json$/,
 ];
 
@@ -302,6 +302,8 @@ const TOLERATED = [
   /^vault\/keys\/[0-9a-f]{16}$/,
   // Goes when it is a day old.
   /^state\/.*\.\d+\.part$/,
+  // Goes when the log is 64 entries longer.
+  /^cache\/[0-9a-f]{32}\/log\/\d{20}-[0-9a-f]{16}\.[0-9a-f]{8}$/,
   // Of a job whose staging location somebody else removed.
   /^cache\/[0-9a-f]{32}\/(jobs\/[0-9a-f]{32}\.[0-9a-f]{8}\.sqlite(-\w+)?|tables\/[0-9a-f]{32}\.[0-9a-f]{32}\.[0-9a-f]{8})$/,
 ];

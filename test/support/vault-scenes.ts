@@ -85,8 +85,14 @@ export const SCENES: readonly VaultScene[] = [
   scene('repairing a damaged newest entry', 'same', async ({ home, points }) => {
     await perform({ home, command: { do: 'pin', ref: points.old } });
     await flip(await newest(join(home, 'vault', 'log')), 180);
-    // A user who saw the entry whole would be told that the vault went back.
+    // A user who saw the entry whole would be told that the vault went back, and who has a copy of it puts it back.
     await removeHome(join(home, 'state'));
+    await removeHome(join(home, 'cache'));
+    return { do: 'repair' };
+  }),
+  scene('putting a damaged entry back', 'same', async ({ home, points }) => {
+    await perform({ home, command: { do: 'pin', ref: points.old } });
+    await flip(await newest(join(home, 'vault', 'log')), 180);
     return { do: 'repair' };
   }),
   scene('a gc that gives up and frees at once', 'same', async ({ home, points }) => {

@@ -73,10 +73,15 @@ export function decodeEntry(keys: VaultKeys, stored: Uint8Array, sequence: numbe
   return { sequence, job: toHex(header.job), ...decodeBody(body, path, header.critical) };
 }
 
-/** Whether somebody with the key wrote it as entry `sequence`, whatever it follows. */
-export function isAuthentic(keys: VaultKeys, stored: Uint8Array, sequence: number): boolean {
+/** Whether somebody with the key wrote it as entry `sequence`, after the one with the hash `previous` or whatever it follows. */
+export function isAuthentic(
+  keys: VaultKeys,
+  stored: Uint8Array,
+  sequence: number,
+  previous: Uint8Array = previousOf(stored),
+): boolean {
   try {
-    decodeEntry(keys, stored, sequence, previousOf(stored));
+    decodeEntry(keys, stored, sequence, previous);
     return true;
   } catch (error) {
     if (isError(error, 'VAULT_NEWER')) return true;

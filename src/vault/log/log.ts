@@ -11,6 +11,7 @@ import {
   type EntryBody,
   encodeEntry,
   hashOf,
+  isAuthentic,
   type LogEntry,
   logPath,
   nonceOf,
@@ -35,7 +36,7 @@ export interface LogOptions {
 /** The vault's one linear history: replay it, and add to it by one atomic create (L1-L4). */
 export class Log {
   #state: VaultState;
-  /** An entry that is there and unreadable, or a gap: readers go on with the state before it, writers stop (L6). */
+  /** An entry that is there and unreadable, or a gap: the state is the one before it, and writers stop (L6). */
   damage: VhdvaultError | undefined;
   /** Entries written from now on say that their clock is not to be trusted (L7). */
   clockDoubted = false;
@@ -133,14 +134,14 @@ export class Log {
     }
   }
 
-  /** The listing only proposes; a checkpoint counts if it opens and its entry is there with its hash. */
+  /** The listing only proposes; a checkpoint counts if it opens, and its entry has, or the next one tells, its hash. */
   async #beginAtCheckpoint(): Promise<void> {
     const { store, keys } = this.#options;
     for (const sequence of await this.#checkpoints()) {
       try {
         const state = decodeCheckpoint(keys, await store.get(checkpointPath(sequence)), sequence);
         const stored = await store.get(logPath(sequence)).catch(absent);
-        if (stored && equalBytes(hashOf(stored), state.head)) {
+        if ((stored && equalBytes(hashOf(stored), state.head)) || (await this.#isFollowed(state))) {
           this.#state = state;
           this.#checkpoint = sequence;
           return;
@@ -153,6 +154,13 @@ export class Log {
         if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND', 'NO_PERMISSION', 'IO')) throw error;
       }
     }
+  }
+
+  /** Its entry is damaged, and the next one tells its hash. */
+  async #isFollowed({ sequence, head }: VaultState): Promise<boolean> {
+    const { store, keys } = this.#options;
+    const next = await store.get(logPath(sequence + 1)).catch(absent);
+    return next !== undefined && isAuthentic(keys, next, sequence + 1) && equalBytes(previousOf(next), head);
   }
 
   /** Newest first. */

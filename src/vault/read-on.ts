@@ -1,0 +1,84 @@
+import { isError } from '../base/errors.ts';
+import { openSegment, segmentPath } from './block-index.ts';
+import type { VaultKeys } from './crypto/keys.ts';
+import { decodeEntry, hashOf, type LogEntry, previousOf } from './log/entry.ts';
+import { applyEntry } from './log/replay.ts';
+import type { AddedSegment, VaultState } from './log/state.ts';
+import type { Store } from './open-store.ts';
+import { readLog } from './read-log.ts';
+
+const SEGMENT = /^[0-9a-f]{64}$/;
+
+/**
+ * What the entries behind damage tell, for readers only: a state that may lack what the damaged ones told, and that nothing may
+ * be written by. Segments that these may have added are found by a listing, which only proposes: what is read by them is checked
+ * against its id. undefined: there is no readable entry behind it.
+ * @throws VAULT_NEWER, IO
+ */
+export async function readOn(
+  { store, keys }: { store: Store; keys: VaultKeys },
+  before: VaultState,
+): Promise<VaultState | undefined> {
+  let state: VaultState | undefined;
+  for await (const { sequence, stored } of readLog(store, { from: before.sequence + 1 })) {
+    const entry = stored && openEntry(keys, stored, sequence);
+    if (!entry) continue;
+    state ??= structuredClone(before);
+    expectWhatItRestsOn(state, entry);
+    applyEntry(state, entry, hashOf(stored));
+  }
+  if (state) state.segments = await segmentsOf({ store, keys }, state);
+  return state;
+}
+
+/** undefined: it is damaged, too. */
+function openEntry(keys: VaultKeys, stored: Uint8Array, sequence: number): LogEntry | undefined {
+  try {
+    return decodeEntry(keys, stored, sequence, previousOf(stored));
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED')) return undefined;
+    throw error;
+  }
+}
+
+/** Its writer had seen what is damaged: the job was open, and what it gave up was forgotten. */
+function expectWhatItRestsOn({ jobs, points }: VaultState, { body, job, sequence, time }: LogEntry): void {
+  if ('adds' in body && !jobs.has(job)) jobs.set(job, 'open');
+  if (body.type !== 'condemn') return;
+  for (const id of body.points) {
+    const point = points.get(id);
+    if (point) point.forgotten ??= { sequence, time };
+  }
+}
+
+/** Those that are there: of one that is not, nobody knows whether it was given up. */
+async function segmentsOf(
+  vault: { store: Store; keys: VaultKeys },
+  { segments, dropped, sequence }: VaultState,
+): Promise<AddedSegment[]> {
+  const listed = new Set((await vault.store.list('index')).filter((name) => SEGMENT.test(name)));
+  const found = segments.filter(({ segment }) => listed.has(segment));
+  for (const { segment } of found) listed.delete(segment);
+  for (const segment of listed) {
+    const added = dropped.has(segment) ? undefined : await factsOf(vault, segment);
+    if (added) found.push({ ...added, sequence, job: '' });
+  }
+  return found;
+}
+
+async function factsOf(
+  { store, keys }: { store: Store; keys: VaultKeys },
+  segment: string,
+): Promise<Omit<AddedSegment, 'sequence' | 'job'> | undefined> {
+  const path = segmentPath(segment);
+  try {
+    const size = await store.size(path);
+    if (size === undefined) return undefined;
+    await using file = await openSegment(store, keys, path);
+    const bytes = file.packs.reduce((sum, pack) => sum + pack.size, 0);
+    return { segment, size, packs: file.packs.length, bytes };
+  } catch (error) {
+    if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND')) return undefined;
+    throw error;
+  }
+}

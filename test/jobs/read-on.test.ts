@@ -1,0 +1,113 @@
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { verify } from '../../src/jobs/verify-job.ts';
+import { catalog } from '../../src/point/catalog.ts';
+import { decodeEntry, previousOf } from '../../src/vault/log/entry.ts';
+import {
+  type EntryBody,
+  type LoggedPoint,
+  logEntryPath,
+  sequenceName,
+  type VaultState,
+} from '../../src/vault/vault.ts';
+import { AT_ONCE, checkPoint, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
+import { flipAt, hurt } from '../support/hurt-vault.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const folder = tempFolder({ inMemory: true });
+
+/** With entries of all types that matter for what restores. */
+async function longHistory(): Promise<GcScene> {
+  const scene = await gcScene(folder.fresh('long'));
+  const gone = await scene.save('web', 'abcdefghijklmnop');
+  const other = await scene.save('web', 'abYZQRST        ');
+  await scene.save('web', 'abXZ            ');
+  for (const letter of '123456') await scene.save('db', `${letter}q`);
+  await scene.forget(gone, other);
+  await scene.unforget(other);
+  await scene.commit({ type: 'pin', point: idOf(other), until: Number.MAX_SAFE_INTEGER });
+  await scene.gc({ ...AT_ONCE, grace: 1000 });
+  await scene.save('web', 'abXZ       UVW  ');
+  await scene.commit({ type: 'pin', point: idOf(other), until: 0 });
+  await scene.forget(other, ...[...scene.disks.keys()].filter((ref) => ref.startsWith('db')).slice(0, 3));
+  await scene.gc();
+  await scene.save('web', 'aXZcd      UVW  ');
+  await scene.save('db', '5q7');
+  return scene;
+}
+
+describe('an entry of the log that is lost', () => {
+  it('costs what it told: every point of another entry restores, and none that was given up is shown', async () => {
+    const scene = await longHistory();
+    const { bench, disks } = scene;
+    const { state, types } = await historyOf(scene);
+    expect(new Set(types)).toEqual(
+      new Set(['init', 'open', 'point', 'forget', 'unforget', 'pin', 'condemn', 'repack', 'index-merge', 'swept']),
+    );
+    for (const name of await bench.store.list('ckpt')) await bench.store.remove(`ckpt/${name}`);
+    const pointOf = (ref: string): LoggedPoint | undefined => state.points.get(idOf(ref));
+    const refs = [...disks.keys()].filter(pointOf);
+    for (let n = 2; n < state.sequence; n++) {
+      for (const change of [flipAt(120), () => undefined]) {
+        await using _ = await hurt(bench.store, logEntryPath(n), change);
+        await rm(bench.cache, { recursive: true, force: true });
+        await using session = await bench.open();
+        const where = `entry ${n}, ${types[n - 1]}`;
+        expect(session.vault.damage, where).toBeDefined();
+        const seen = catalog(session.vault).map(({ id, manifest }) => `${manifest.item}@${id}`);
+        // Of what it forgot nobody knows that it is.
+        const expected = refs.filter(
+          (ref) => pointOf(ref)!.sequence !== n && [undefined, n].includes(pointOf(ref)!.forgotten?.sequence),
+        );
+        expect(seen.toSorted(), where).toEqual(expected.toSorted());
+        const { findings } = await verify(session, { readData: true });
+        const damage = findings.filter(({ severity }) => severity === 'damage');
+        expect(damage[0], where).toMatchObject({ code: 'LOG_ENTRY', where: logEntryPath(n) });
+        // Points that nobody knows to be given up lack what was freed with them.
+        if (types[n - 1] !== 'condemn') expect(damage, where).toHaveLength(1);
+        expect(
+          damage.flatMap(({ points }) => points).filter((ref) => refs.includes(ref)),
+          where,
+        ).toEqual([]);
+        for (const ref of seen) await checkPoint(session, ref, disks.get(ref)!);
+      }
+    }
+  });
+
+  it('costs nothing where its checkpoint is there and the next entry tells its hash: what comes later can be written, too', async () => {
+    const scene = await longHistory();
+    const { bench } = scene;
+    expect((await historyOf(scene)).state.sequence).toBeGreaterThan(33);
+    expect(await bench.store.list('ckpt')).toEqual([sequenceName(32)]);
+    for (const change of [flipAt(120), () => undefined]) {
+      await using _ = await hurt(bench.store, logEntryPath(32), change);
+      await scene.save('web', 'new');
+      const { findings } = await bench.verify();
+      expect(findings).toMatchObject([{ code: 'LOG_ENTRY', where: logEntryPath(32), points: [] }]);
+      expect(findings[0]!.cure).toContain('everything restores');
+    }
+    await scene.check();
+  });
+
+  it('is no proof of a checkpoint of another history', async () => {
+    const scene = await longHistory();
+    const { bench } = scene;
+    const last = (await historyOf(scene)).state.sequence;
+    await using _ = await hurt(bench.store, logEntryPath(32), () => undefined);
+    await using __ = await hurt(bench.store, logEntryPath(33), flipAt(120));
+    await using session = await bench.open();
+    expect(session.vault.damage).toMatchObject({ details: { path: logEntryPath(32) } });
+    expect(session.vault.state.sequence).toBe(last);
+  });
+});
+
+async function historyOf({ bench }: GcScene): Promise<{ state: VaultState; types: EntryBody['type'][] }> {
+  await using session = await bench.open();
+  const { state, store, keys } = session.vault;
+  const types: EntryBody['type'][] = [];
+  for (let n = 1; n <= state.sequence; n++) {
+    const stored = await store.get(logEntryPath(n));
+    types.push(decodeEntry(keys, stored, n, previousOf(stored)).body.type);
+  }
+  return { state, types };
+}

@@ -1,0 +1,145 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
+import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
+import { logEntryPath } from '../../src/vault/vault.ts';
+import { readAll } from '../support/copied-store.ts';
+import { diseasesOf } from '../support/every-damage.ts';
+import { type GcScene, gcScene } from '../support/gc-scene.ts';
+import { flipAt, hurt } from '../support/hurt-vault.ts';
+import { type Faults, storeFaults } from '../support/store-faults.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const folder = tempFolder({ inMemory: true });
+
+async function newScene(): Promise<GcScene> {
+  const scene = await gcScene(folder.fresh('scene'));
+  await scene.save('web', 'abcd');
+  await scene.save('web', 'abXd');
+  return scene;
+}
+
+async function repair({ bench }: GcScene, dryRun = false): Promise<RepairVaultResult> {
+  await using session = await bench.open();
+  return await repairVault(session, { dryRun });
+}
+
+async function lastOf({ bench }: GcScene): Promise<number> {
+  return (await bench.store.list('log')).length;
+}
+
+/** Where the machine keeps its copies. */
+async function copiesOf({ bench }: GcScene): Promise<string> {
+  const [vault] = await readdir(bench.cache);
+  return join(bench.cache, vault!, 'log');
+}
+
+describe('an entry of the log that this machine has a copy of', () => {
+  it('is put back whatever happened to it and wherever it stands: nothing is lost, nobody is told that the vault went back', async () => {
+    const scene = await newScene();
+    const { bench } = scene;
+    const [last, files] = [await lastOf(scene), await readAll(bench.store)];
+    const other = { state: join(bench.folder, 'state-of-another'), cache: join(bench.folder, 'cache-of-another') };
+    await (await bench.open(other))[Symbol.asyncDispose]();
+    for (let n = 2; n <= last; n++) {
+      const path = logEntryPath(n);
+      for (const { name, bytes } of diseasesOf(files.get(path)!, files.get(logEntryPath(n - 1))!)) {
+        // Whose newest entry is missing, went back: that is no damage.
+        if (n === last && bytes === undefined) continue;
+        await using _ = await hurt(bench.store, path, () => bytes);
+        const before = await readAll(bench.store);
+        expect((await repair(scene, true)).actions, `${path} ${name}`).toMatchObject([
+          { action: 'put-back', where: path },
+        ]);
+        expect(await readAll(bench.store)).toEqual(before);
+        const { ok, actions, warnings } = await repair(scene);
+        expect({ ok, warnings, told: actions.map(({ action }) => action) }, `${path} ${name}`).toEqual({
+          ...{ ok: true, warnings: [], told: ['put-back'] },
+        });
+        expect(await bench.store.get(path), `${path} ${name}`).toEqual(files.get(path));
+        await (await bench.open(other))[Symbol.asyncDispose]();
+        // That which told of what was moved away.
+        for (const name of await bench.store.list('log'))
+          if (Number(name) > last) await bench.store.remove(`log/${name}`);
+        await bench.store.removeFolder('quarantine');
+        for (const user of [bench.state, other.state]) await rm(user, { recursive: true, force: true });
+      }
+    }
+    await scene.check();
+  }, 60_000);
+
+  it('is put back with others, and the next backup goes on', async () => {
+    const scene = await newScene();
+    const { store } = scene.bench;
+    const last = await lastOf(scene);
+    for (const n of [2, 3, last]) {
+      const path = logEntryPath(n);
+      const bytes = flipAt(130)(Uint8Array.from(await store.get(path)));
+      await store.remove(path);
+      await using file = await store.create(path);
+      await file.write([bytes]);
+    }
+    expect(await repair(scene)).toMatchObject({
+      ok: true,
+      actions: [2, 3, last].map((n) => ({ action: 'put-back', where: logEntryPath(n) })),
+    });
+    await scene.save('web', 'abXY');
+    await scene.check();
+  });
+
+  it('is put back by the next repair where one dies', async () => {
+    const scene = await newScene();
+    const path = logEntryPath((await lastOf(scene)) - 1);
+    const files = await readAll(scene.bench.store);
+    const repairAt = async (k: number): Promise<Faults> => {
+      const faults = storeFaults(k, 'dead');
+      scene.wrap((store) => faults.wrap(store));
+      await repair(scene).catch(() => undefined);
+      scene.wrap();
+      return faults;
+    };
+    let log: string[];
+    {
+      await using _ = await hurt(scene.bench.store, path, flipAt(130));
+      ({ log } = await repairAt(0));
+    }
+    const writes = log.flatMap((what, n) => (/^(get|read|open|size|list|free|close)/.test(what) ? [] : [n + 1]));
+    expect(writes.length).toBeGreaterThan(10);
+    for (const k of writes) {
+      await using _ = await hurt(scene.bench.store, path, flipAt(130));
+      const faults = await repairAt(k);
+      expect(await scene.bench.store.size(path), faults.what).toBeDefined();
+      expect(await repair(scene), faults.what).toMatchObject({ ok: true });
+      expect(await scene.bench.store.get(path)).toEqual(files.get(path));
+    }
+    await scene.check();
+  }, 60_000);
+
+  it('is not taken from a copy that is damaged, or another entry', async () => {
+    const scene = await newScene();
+    const last = await lastOf(scene);
+    const copies = await copiesOf(scene);
+    const nameOf = async (n: number): Promise<string> =>
+      (await readdir(copies)).find((name) => Number(name.slice(0, 20)) === n)!;
+    const [mine, other] = [await nameOf(last - 1), await nameOf(last - 2)];
+    const whole = await readFile(join(copies, mine));
+    await using _ = await hurt(scene.bench.store, logEntryPath(last - 1), flipAt(130));
+    for (const bytes of [flipAt(120)(Uint8Array.from(whole)), new Uint8Array(0), await readFile(join(copies, other))]) {
+      await writeFile(join(copies, mine), bytes);
+      expect(await repair(scene)).toMatchObject({ ok: false, actions: [] });
+    }
+    await writeFile(join(copies, mine), whole);
+    expect(await repair(scene)).toMatchObject({ ok: true, actions: [{ action: 'put-back' }] });
+  });
+
+  it('is one of the newest: older ones are passed over, and their copies go', async () => {
+    const scene = await newScene();
+    await using session = await scene.bench.open();
+    while (session.vault.state.sequence < 100)
+      await session.vault.commit(() => ({ type: 'setting', key: 'x', value: new Uint8Array(1) }));
+    await session.rememberHead();
+    const kept = (await readdir(await copiesOf(scene))).map((name) => Number(name.slice(0, 20)));
+    expect(kept).toEqual(Array.from({ length: 64 }, (_, n) => n + 37));
+  });
+});
