@@ -30,8 +30,7 @@ export async function refreshIndexCache(
   folder: string,
   vault: Vault,
 ): Promise<{ address: IndexAddress; notice?: string; damage?: string }> {
-  // What readers go on with behind damage is bound to no entry.
-  if (vault.damage) return { address: { cacheFile: null, ...truthOf(vault) } };
+  if (vault.isReader) return { address: { cacheFile: null, ...truthOf(vault) } };
   const cacheFile = join(folder, 'index.sqlite');
   try {
     await mkdir(folder, { recursive: true });

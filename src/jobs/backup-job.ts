@@ -39,6 +39,7 @@ export async function backup(
   throwIfAborted(options.signal);
   await using lock = await lockForWriting(session, item, options.signal);
   await session.vault.refresh();
+  if (session.vault.damage) throw session.vault.damage;
   return await withHooks(session, item, options, async (hooks) => {
     await using run = await openRun(session, item, named, options);
     run.notices.unshift(...(lock.takenOver ? [lock.takenOver] : []));

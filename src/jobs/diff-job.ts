@@ -9,6 +9,7 @@ import type { ComparedPoint, DiffDisk, DiffOptions, DiffResult } from './diff-ty
 import { openBlocks } from './open-blocks.ts';
 import { type DiskPair, pairDisks } from './pair-disks.ts';
 import { damageWarnings } from './points.ts';
+import { reading } from './reading.ts';
 import type { VaultSession } from './session.ts';
 import type { Progress } from './types.ts';
 
@@ -21,12 +22,13 @@ const SLICES = 64;
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE, DISK_SIZE, VAULT_DAMAGED, CANCELLED
  */
 export async function diff(
-  session: VaultSession,
+  opened: VaultSession,
   refA: string,
   refB: string,
   options: DiffOptions = {},
 ): Promise<DiffResult> {
   throwIfAborted(options.signal);
+  const session = await reading(opened);
   const [from, to] = [findPoint(session.vault, refA), findPoint(session.vault, refB)];
   const { pairs, warnings } = pairDisks(from, to, options.disk);
   const mustRead = options.cells !== undefined || pairs.some(({ before, after }) => before.root !== after.root);

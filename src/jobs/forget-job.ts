@@ -8,6 +8,7 @@ import type { ForgetOptions, ForgetResult, ForgottenPoint, WhatToForget } from '
 import { gc } from './gc-job.ts';
 import { iso, standingOf } from './point-standing.ts';
 import { damageWarnings } from './points.ts';
+import { reading } from './reading.ts';
 import { keepRules } from './retention-rules.ts';
 import type { VaultSession } from './session.ts';
 import { type CommitEntry, writeLog } from './write-log.ts';
@@ -69,10 +70,11 @@ async function alsoGc(session: VaultSession, result: ForgetResult, options: Forg
   }
 }
 
-async function preview(session: VaultSession, what: WhatToForget, options: ForgetOptions): Promise<ForgetResult> {
-  const { vault, clockDoubt } = session;
+async function preview(opened: VaultSession, what: WhatToForget, options: ForgetOptions): Promise<ForgetResult> {
+  await opened.vault.refresh();
+  const session = await reading(opened);
+  const { clockDoubt } = session;
   const isDoubted = clockDoubt !== undefined && !options.acceptClock;
-  await vault.refresh();
   const plan = planner(session, what, options)();
   const doubt = !isDoubted ? [] : [`${clockDoubt}: it will be forgotten only with --accept-clock`];
   return {

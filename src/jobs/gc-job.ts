@@ -50,6 +50,7 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
   if (lock.takenOver) tally.notices.push(lock.takenOver);
   const before = vault.state.sequence;
   await vault.refresh();
+  if (vault.damage) throw vault.damage;
   const all = openCollection(session, options, tally, lock);
   try {
     await collectAll(all, reserve);
@@ -68,8 +69,12 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const staging = await stagingOf(all);
   const dead = staging ? await findDeadJobs({ vault, ...staging, now: ageTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
-  // Before what may be blocked: none of it is needed by any point.
-  if (staging) await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive });
+  // Before what may be blocked, and in the way of nothing: no point needs any of it.
+  if (staging)
+    await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive }).catch((error: unknown) => {
+      if (!isError(error, 'IO', 'NO_PERMISSION', 'NO_SPACE')) throw error;
+      tally.warnings.push(`what interrupted runs left was not removed: ${error.message}`);
+    });
   await forgetScratch(session, staging?.locations ?? []);
   await removeDeadLocks(vault);
   const marks = await markAll(all);

@@ -157,12 +157,12 @@ async function removeDead(vault: Vault, path: string, dead: Uint8Array): Promise
   const aside = partOf(vault, path);
   try {
     await vault.store.rename(path, aside);
+    if (equalBytes(await vault.store.get(aside), dead)) await vault.store.remove(aside);
+    else await vault.store.rename(aside, path);
   } catch (error) {
-    if (isError(error, 'NOT_FOUND')) return;
-    throw error;
+    // Somebody was quicker, also with what lies aside.
+    if (!isError(error, 'NOT_FOUND')) throw error;
   }
-  if (equalBytes(await vault.store.get(aside), dead)) await vault.store.remove(aside);
-  else await vault.store.rename(aside, path);
 }
 
 /** What killed runs left: locks, and parts of placing, renewing or removing one. Of a live run, a part is made again. */

@@ -4,6 +4,7 @@ import type { CaptureDisk, CapturedDisk } from '../backup/capture-options.ts';
 import { holdsEveryBlock } from '../backup/recheck.ts';
 import { checkUnchanged } from '../backup/scan.ts';
 import { throwIfAborted } from '../base/abort.ts';
+import { isError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import type { IndexAddress } from '../cache/index-cache.ts';
 import { refreshIndexCache } from '../cache/index-cache.ts';
@@ -40,9 +41,11 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
   const { vault } = session;
   const progress = scanProgress(sources, options.onProgress);
   for (let resumed = job.resumed?.packs ?? []; ; resumed = await capturedPacks(job.staging)) {
-    const capturing = await captureAll(run, { ...job, progress }, resumed);
+    const capturing = await captureAll(run, { ...job, progress }, resumed).catch((error: unknown) =>
+      unlessBaseIsGone(run, error),
+    );
     progress.phase('saving');
-    const saved = await commit(run, job, capturing);
+    const saved = capturing && (await commit(run, job, capturing));
     if (!saved) {
       progress.phase('reading');
       run.notices.push(
@@ -55,6 +58,14 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
     const seconds = (vault.clock.monotonic() - run.begun) / 1000;
     return backupResult(run, { ...saved, seconds, resumed: job.resumed?.record.started ?? null });
   }
+}
+
+/** Stopped for a while, the run may find its base forgotten, and given up: that is no damage. */
+async function unlessBaseIsGone({ session: { vault }, plan: { base } }: BackupRun, error: unknown): Promise<null> {
+  if (!base || !isError(error, 'VAULT_DAMAGED')) throw error;
+  await vault.refresh();
+  if (isLive(vault.state, base.logged.point)) throw error;
+  return null;
 }
 
 /** What was captured, and the state of the log that it relies on. */

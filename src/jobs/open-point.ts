@@ -5,6 +5,7 @@ import { type CatalogPoint, findPoint } from '../point/catalog.ts';
 import type { ManifestDisk } from '../point/manifest.ts';
 import { PointDisk } from '../point/point-disk.ts';
 import { openBlocks } from './open-blocks.ts';
+import { reading } from './reading.ts';
 import type { VaultSession } from './session.ts';
 
 /**
@@ -14,12 +15,13 @@ import type { VaultSession } from './session.ts';
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE when there is no such disk or not only one, VAULT_DAMAGED, CANCELLED, IO
  */
 export async function openPoint(
-  session: VaultSession,
+  opened: VaultSession,
   ref: string,
   disk?: string,
   options: Cancellable = {},
 ): Promise<Disk> {
   throwIfAborted(options.signal);
+  const session = await reading(opened);
   const facts = chooseDisk(findPoint(session.vault, ref), disk);
   return new PointDisk(facts, await openBlocks(session));
 }

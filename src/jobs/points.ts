@@ -7,6 +7,7 @@ import { sumBytes } from './backup-result.ts';
 import { logTime } from './check-clock.ts';
 import { iso, standingOf } from './point-standing.ts';
 import type { ItemsResult, PointSummary, PointsOptions, PointsResult, ShowResult } from './point-types.ts';
+import { reading } from './reading.ts';
 import type { VaultSession } from './session.ts';
 import type { Watchable } from './types.ts';
 import { usageOf } from './usage.ts';
@@ -17,11 +18,12 @@ import { usageOf } from './usage.ts';
  * @throws NO_SUCH_ITEM when the item has none, ITEM_NAME, CANCELLED
  */
 export async function points(
-  session: VaultSession,
+  opened: VaultSession,
   item?: string,
   { tags = [], forgotten = false, signal }: PointsOptions = {},
 ): Promise<PointsResult> {
   throwIfAborted(signal);
+  const session = await reading(opened);
   const { vault } = session;
   if (item !== undefined) checkItem(vault, item, forgotten);
   const found = everyPoint(vault).filter(
@@ -42,8 +44,9 @@ function checkItem(vault: Vault, item: string, forgotten: boolean): void {
 }
 
 /** Lists items with their latest point. @throws CANCELLED */
-export async function items(session: VaultSession, options: Cancellable = {}): Promise<ItemsResult> {
+export async function items(opened: VaultSession, options: Cancellable = {}): Promise<ItemsResult> {
   throwIfAborted(options.signal);
+  const session = await reading(opened);
   const byItem = Map.groupBy(catalog(session.vault), ({ manifest }) => manifest.item);
   const list = [...byItem].map(([item, all]) => {
     const latest = all.at(-1) as CatalogPoint;
@@ -65,8 +68,9 @@ export async function items(session: VaultSession, options: Cancellable = {}): P
  * One point in full, with what only it holds: for this the block maps of all points are compared.
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, USAGE, CANCELLED
  */
-export async function show(session: VaultSession, ref: string, options: Watchable = {}): Promise<ShowResult> {
+export async function show(opened: VaultSession, ref: string, options: Watchable = {}): Promise<ShowResult> {
   throwIfAborted(options.signal);
+  const session = await reading(opened);
   const point = findPoint(session.vault, ref);
   const { manifest, sequence, tool, time } = point;
   const disks = manifest.disks.map(({ name, size, root, source, blockSize, bytes }) => ({
@@ -110,8 +114,6 @@ export function bytesOf({ manifest }: CatalogPoint): ReturnType<typeof sumBytes>
 /** @internal An entry of the log is unreadable: what is shown is what all others tell (L6). */
 export function damageWarnings({ vault }: VaultSession): string[] {
   return vault.damage
-    ? [
-        `${vault.damage.message}; what it told is not known, perhaps a point; all others are shown: run \`vhdvault verify\``,
-      ]
+    ? [`${vault.damage.message}; what it told is not known, perhaps a point: run \`vhdvault verify\``]
     : [];
 }

@@ -10,6 +10,7 @@ import { parseDiskArguments } from './disk-argument.ts';
 import { captureDisks, indexFor, mustHeal, reasonOf } from './make-point.ts';
 import { openAddress } from './open-address.ts';
 import { damageWarnings } from './points.ts';
+import { reading } from './reading.ts';
 import { scanProgress } from './scan-progress.ts';
 import type { VaultSession } from './session.ts';
 import type { DiskArgument } from './types.ts';
@@ -20,7 +21,7 @@ import type { DiskArgument } from './types.ts';
  * @throws ITEM_NAME, DISK_NAME, SOURCE_CHANGED, CANCELLED, and what opening the disks throws
  */
 export async function previewBackup(
-  session: VaultSession,
+  opened: VaultSession,
   item: string,
   disks: readonly DiskArgument[],
   options: BackupOptions = {},
@@ -29,8 +30,9 @@ export async function previewBackup(
   checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
+  await opened.vault.refresh();
+  const session = await reading(opened);
   const { vault, pool } = session;
-  await vault.refresh();
   await using run = await openRun(session, item, named, options);
   if ((options.pre ?? options.post) !== undefined) run.notices.push('--pre and --post are not run by a preview');
   run.warnings.push(...damageWarnings(session));

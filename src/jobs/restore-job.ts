@@ -14,6 +14,7 @@ import { planRestore, type RestoredDisk, type RestorePlan, restoreDisk } from '.
 import { isOutdated, knownState } from '../verify/known-state.ts';
 import { lostWarning } from './lost-warning.ts';
 import { damageWarnings } from './points.ts';
+import { reading } from './reading.ts';
 import type { RestoreFormat, RestoreOptions, RestoreResult } from './restore-types.ts';
 import type { VaultSession } from './session.ts';
 import type { Progress } from './types.ts';
@@ -32,11 +33,12 @@ type Planned = Target & { plan: RestorePlan };
  * damaged vault cannot give is zeros in the image, listed in `lost` and warned of; else it is thrown.
  * @throws NO_SUCH_ITEM, NO_SUCH_POINT, TARGET_EXISTS, TARGET_UNUSABLE, IMAGE_LOCKED, NO_SPACE, VAULT_DAMAGED, CANCELLED
  */
-export async function restore(session: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
+export async function restore(opened: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(options.signal);
+  const begun = opened.vault.clock.monotonic();
+  await opened.vault.refresh();
+  const session = await reading(opened);
   const { vault } = session;
-  const begun = vault.clock.monotonic();
-  await vault.refresh();
   const point = findPoint(vault, ref);
   const chosen = await chooseTargets(point.manifest, options);
   const { preallocate = false, bestEffort = false, force = false, dryRun = false, signal } = options;

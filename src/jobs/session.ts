@@ -73,6 +73,8 @@ export interface VaultSession extends AsyncDisposable {
   readonly copies: string;
   /** @internal The folder of the state. */
   readonly state: string;
+  /** @internal What this user saw of the log last, before this session. */
+  readonly seenHead: { sequence: number; hash: string } | undefined;
   /** @internal This user has never seen the vault before: nothing would tell that it went back (L5). */
   readonly isFirstSight: boolean;
   /** @internal */
@@ -135,6 +137,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     cache: cache.path,
     copies,
     state,
+    seenHead: seen.byId,
     isFirstSight: !seen.byId && !seen.notice,
     notice,
     redact: redactor(options.passphrase),

@@ -6,6 +6,7 @@ import { mapProgress } from './map-progress.ts';
 import { openBlocks } from './open-blocks.ts';
 import type { StatsResult } from './point-types.ts';
 import { bytesOf, damageWarnings } from './points.ts';
+import { reading } from './reading.ts';
 import type { VaultSession } from './session.ts';
 import type { Watchable } from './types.ts';
 import { isUnreadable } from './usage.ts';
@@ -19,8 +20,9 @@ const MOST_GROWTH = 5;
  * 128 MiB of memory.
  * @throws CANCELLED, IO
  */
-export async function stats(session: VaultSession, options: Watchable = {}): Promise<StatsResult> {
+export async function stats(opened: VaultSession, options: Watchable = {}): Promise<StatsResult> {
   throwIfAborted(options.signal);
+  const session = await reading(opened);
   const { vault, address } = session;
   await using blocks = await openBlocks(session);
   const points = catalog(vault);

@@ -7,7 +7,7 @@ import { everyPoint } from '../point/catalog.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
 import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
 import { confirmSegments } from '../repair/confirm-segments.ts';
-import { findKeptEntry, putEntryBack } from '../repair/put-back.ts';
+import { findKeptEntries, putEntryBack } from '../repair/put-back.ts';
 import { addRebuilt, type FoundPacks, findPacks } from '../repair/rebuild-index.ts';
 import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
 import { segmentPath } from '../vault/block-index.ts';
@@ -39,10 +39,10 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
   const { dryRun = false, signal } = options;
   throwIfAborted(signal);
   const begun = vault.clock.monotonic();
-  await using _lock = dryRun ? undefined : await lockRepair(vault, signal);
+  await using lock = dryRun ? undefined : await lockRepair(vault, signal);
   return await withWorkFolder(session, async (folder) => {
     const repair = { session, options, folder, actions: [] as VaultRepairAction[] };
-    await repairLog(repair).catch(failedToWrite);
+    await repairLog(repair, async () => lock?.isHeld() ?? false).catch(failedToWrite);
     const verified = await verifyAll(repair, 'before');
     const canWrite = vault.damage === undefined;
     if (canWrite) await repairContent(repair, verified).catch(failedToWrite);
@@ -84,26 +84,31 @@ interface Repair {
   actions: VaultRepairAction[];
 }
 
-async function repairLog({ session, options: { dryRun }, actions }: Repair): Promise<void> {
+async function repairLog(
+  { session, options: { dryRun }, actions }: Repair,
+  isHeld: () => Promise<boolean>,
+): Promise<void> {
   const { vault } = session;
   await vault.refresh();
-  for (;;) {
-    const kept = await findKeptEntry(vault, session.copies);
-    if (!kept) break;
-    const what = 'the entry of the log cannot be read: the copy of it that this machine kept was put in its place';
-    actions.push({ action: 'put-back', what, where: logEntryPath(kept.sequence) });
-    if (dryRun) return;
-    await putEntryBack(vault, kept);
+  for (const kept of await findKeptEntries(vault, session.copies, session.seenHead)) {
+    const what = 'the entry of the log cannot be read: the copy of it that this machine kept is put in its place';
+    if (dryRun || (await putEntryBack(vault, kept, isHeld)))
+      actions.push({ action: 'put-back', what, where: logEntryPath(kept.sequence) });
   }
+  if (dryRun && actions.length > 0) return;
+  await vault.refresh();
   const bad = await findBadEntry(vault);
   if (bad) {
     const what =
-      'the newest entry of the log cannot be read: it was moved aside; what it told, perhaps a point, is lost';
-    actions.push({ action: 'set-aside', what, where: logEntryPath(bad.sequence) });
+      'the newest entry of the log cannot be read, and this machine has no copy of it: it is moved aside; what it told, perhaps a point, is lost';
+    const elsewhere = dryRun
+      ? '; a machine that wrote to the vault may have a copy: run `vhdvault repair` there first'
+      : '';
+    actions.push({ action: 'set-aside', what: what + elsewhere, where: logEntryPath(bad.sequence) });
     if (!dryRun) {
       await setAside(vault, bad);
-      // Who repairs knows that the history is another one now; others who had seen it whole are told.
-      await session.rememberHead();
+      // Who repairs knows that the history is another one now; others who had seen it whole are told, and who saw it longer.
+      if (!session.seenHead || session.seenHead.sequence <= bad.sequence) await session.rememberHead();
     }
   }
   if (dryRun || vault.damage) return;
@@ -112,7 +117,8 @@ async function repairLog({ session, options: { dryRun }, actions }: Repair): Pro
 }
 
 async function verifyAll({ session, options, folder }: Repair, name: string): Promise<Verified> {
-  const { vault, pool } = session;
+  const { pool } = session;
+  const vault = await session.vault.forReading();
   const { signal, onProgress } = options;
   await mkdir(join(folder, name)).catch((error: unknown) => {
     throw ioError(error, 'making the folder', folder);

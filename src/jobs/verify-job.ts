@@ -6,6 +6,7 @@ import type { CheckContentOptions } from '../verify/check-content.ts';
 import type { PointFinding } from '../verify/findings.ts';
 import { endOf, runsForAll, shareOfSpace } from '../verify/sample-window.ts';
 import { type Verified, verifyVault } from '../verify/verify-vault.ts';
+import { reading } from './reading.ts';
 import { rememberSample, samplePlace } from './sample-place.ts';
 import type { VaultSession } from './session.ts';
 import type { Sampled, VerifyOptions, VerifyResult } from './verify-types.ts';
@@ -16,10 +17,11 @@ import { withWorkFolder } from './work-folder.ts';
  * thrown. Other runs may go on meanwhile.
  * @throws USAGE, NO_SUCH_ITEM, NO_SUCH_POINT, VAULT_NEWER, CANCELLED, IO, NO_SPACE
  */
-export async function verify(session: VaultSession, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const { vault, pool } = session;
+export async function verify(opened: VaultSession, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { ref, signal, onProgress, sample } = options;
   throwIfAborted(signal);
+  const session = await reading(opened);
+  const { vault, pool } = session;
   checkSample(options);
   const begun = vault.clock.monotonic();
   const point = ref === undefined ? undefined : findPoint(vault, ref);

@@ -13,7 +13,7 @@ import { viewOf } from './walk-maps.ts';
 
 /**
  * What is needed besides what was marked (D2): asked at every attempt to commit, with the state at n-1. The marks stay; points that
- * are spared since are walked, as far as their maps were not, and no pack is given up any more that has a block of theirs. Where
+ * are new or spared since are walked, as far as their maps were not, and no pack is given up any more that has a block of theirs. Where
  * others took packs away, nobody knows which copies of a block are left: packs whose blocks were to be had elsewhere stay.
  */
 export class Needs {
@@ -22,6 +22,7 @@ export class Needs {
   /** Of pages and blocks that points need which were not marked. */
   readonly #ids = new IdTable({ numbers: false });
   readonly #spared: Set<string>;
+  readonly #lapsed: ReadonlySet<string>;
   /** Packs that have such a block in a frame that is neither kept nor kept elsewhere. */
   readonly #touched = new Set<number>();
   #looked = 0;
@@ -32,11 +33,12 @@ export class Needs {
     this.marks = marks;
     this.#options = options;
     this.#spared = new Set(marks.spared);
+    this.#lapsed = new Set(marks.lapsed);
     this.#known = marks.basis;
   }
 
   /**
-   * Of these packs, those without which every point can do that is spared at this state.
+   * Of these packs, those without which every point can do that is spared at this state, or came since the mark.
    * @throws GC_BLOCKED where a point that is spared since cannot be read whole; CANCELLED
    */
   async dispensable(state: VaultState, numbers: readonly number[]): Promise<number[]> {
@@ -75,12 +77,16 @@ export class Needs {
     this.#known = { sequence, lastCondemn, lastQuarantine };
   }
 
-  /** New, unforgotten or pinned since the mark. What could not be read whole then must be now, once it is more than soft-deleted. */
+  /**
+   * New, unforgotten or pinned since the mark; new ones also where they were forgotten since: this run does not give them up, so they
+   * can be brought back. What could not be read whole then must be now, once it is more than soft-deleted.
+   */
   #addedPoints({ points }: VaultState): CatalogPoint[] {
     const { vault, sparing } = this.#options;
     const { now, softDelete } = sparing;
     const isAdded = (point: LoggedPoint): boolean => {
-      if (this.#spared.has(point.point) || !isSpared(point, now, softDelete)) return false;
+      if (this.#spared.has(point.point)) return false;
+      if (this.#lapsed.has(point.point) && !isSpared(point, now, softDelete)) return false;
       return !this.marks.doubtful.has(point.point) || !point.forgotten || isPinned(point, now);
     };
     const added = new Set([...points.values()].filter(isAdded).map(({ point }) => point));

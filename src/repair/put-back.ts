@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../base/hex.ts';
-import { keptEntries } from '../cache/entry-copies.ts';
-import { writeObject } from '../vault/open-store.ts';
+import { KEPT, keptEntry, newestKept } from '../cache/entry-copies.ts';
+import { type Store, writeObject } from '../vault/open-store.ts';
 import { readEntry } from '../vault/read-log.ts';
 import {
   entryHash,
@@ -8,7 +8,6 @@ import {
   logEntryPath,
   previousOfEntry,
   sequenceName,
-  sequencesIn,
   type Vault,
 } from '../vault/vault.ts';
 
@@ -16,42 +15,74 @@ import {
 export interface KeptEntry {
   sequence: number;
   stored: Uint8Array;
+  /** What lies in its place; undefined: nothing. */
+  bad: Uint8Array | undefined;
 }
 
 /**
- * The entry that the log is damaged at, from the cache: authentic, and following the one before it; where there is a next one,
- * as that tells it. What is in the vault in its place cannot be read, or is missing.
+ * Entries that are damaged and that this machine has a copy of. A copy counts if it has the hash that the entry after it tells, or,
+ * of the newest one, the hash that this user saw last. What is missing counts only below others: else the log was cut, or an older
+ * one put back.
  */
-export async function findKeptEntry(vault: Vault, copies: string): Promise<KeptEntry | undefined> {
-  const { store, keys, damage } = vault;
-  const [sequence] = sequencesIn([String(damage?.details.path).replace('log/', '')]);
-  const previous = sequence && (await vault.hashAt(sequence - 1));
-  if (!sequence || !previous) return undefined;
-  const there = await readEntry(store, sequence);
-  const isWrong = there?.stored ? !isAuthenticEntry(keys, there.stored, sequence, previous) : !there?.trouble.unread;
-  if (!isWrong) return undefined;
-  const next = (await readEntry(store, sequence + 1))?.stored;
-  const told = next && isAuthenticEntry(keys, next, sequence + 1) ? previousOfEntry(next) : undefined;
-  const stored = (await keptEntries(copies, sequence)).find(
-    (copy) => isAuthenticEntry(keys, copy, sequence, previous) && (!told || equalBytes(told, entryHash(copy))),
-  );
-  return stored && { sequence, stored };
+export async function findKeptEntries(
+  { store, keys }: Vault,
+  copies: string,
+  seen: { sequence: number; hash: string } | undefined,
+): Promise<KeptEntry[]> {
+  const found: KeptEntry[] = [];
+  const newest = await newestKept(copies);
+  let told: string | undefined;
+  let isBelow = false;
+  for (let sequence = newest + 1; sequence > Math.max(0, newest - KEPT); sequence--) {
+    const there = await bytesAt(store, sequence);
+    isBelow ||= there !== 'missing';
+    const hash = told ?? (seen?.sequence === sequence ? seen.hash : undefined);
+    let whole: Uint8Array | undefined;
+    if (there instanceof Uint8Array && isAuthenticEntry(keys, there, sequence)) whole = there;
+    else if (there !== 'unread' && isBelow && hash !== undefined) {
+      whole = await keptEntry(copies, sequence, hash);
+      if (whole) found.push({ sequence, stored: whole, bad: there === 'missing' ? undefined : there });
+    }
+    told = whole && toHex(previousOfEntry(whole));
+  }
+  return found;
 }
 
-/** In the place of what lies there, which goes to quarantine/ as well, so that at no moment there is none. */
-export async function putEntryBack(vault: Vault, { sequence, stored }: KeptEntry): Promise<void> {
-  const { store, random } = vault;
-  const [path, aside] = [logEntryPath(sequence), `quarantine/log-${sequenceName(sequence)}`];
+/**
+ * In the place of what lies there, which is copied to quarantine/ first; at no moment is there nothing. False where something else
+ * lies there by now, or `isHeld` tells that another repair took over.
+ */
+export async function putEntryBack(
+  { store, random }: Vault,
+  { sequence, stored, bad }: KeptEntry,
+  isHeld: () => Promise<boolean>,
+): Promise<boolean> {
+  const path = logEntryPath(sequence);
+  if (bad) {
+    await store.makeFolder('quarantine');
+    const aside = `quarantine/log-${sequenceName(sequence)}-${toHex(entryHash(bad)).slice(0, 16)}`;
+    await store.remove(aside);
+    await writeObject(store, aside, bad);
+  }
   const part = `staging/entry-${toHex(random.bytes(4))}`;
   await writeObject(store, part, stored);
-  await store.makeFolder('quarantine');
-  if ((await store.size(path)) !== undefined) {
-    await store.remove(aside);
-    // Where links are missing, nobody else writes.
-    await store.link(path, aside).catch(() => store.rename(path, aside));
-    await store.syncFolder('quarantine');
+  const there = await bytesAt(store, sequence);
+  const isSame = bad ? there instanceof Uint8Array && equalBytes(there, bad) : there === 'missing';
+  if (!isSame || !(await isHeld())) {
+    await store.remove(part);
+    return false;
   }
   await store.rename(part, path);
   await store.syncFolder('log');
-  await vault.refresh();
+  return true;
+}
+
+/** `unread`: it cannot be read, or is no file of an entry's size. */
+async function bytesAt(store: Store, sequence: number): Promise<Uint8Array | 'missing' | 'unread'> {
+  const there = await readEntry(store, sequence);
+  if (!there) return 'missing';
+  if (there.stored) return there.stored;
+  return there.trouble.unread === null && (await store.size(logEntryPath(sequence))) === 0
+    ? new Uint8Array(0)
+    : 'unread';
 }

@@ -16,25 +16,32 @@ const SEGMENT = /^[0-9a-f]{64}$/;
  * @throws VAULT_NEWER, IO
  */
 export async function readOn(
-  { store, keys }: { store: Store; keys: VaultKeys },
+  vault: { store: Store; keys: VaultKeys },
   before: VaultState,
 ): Promise<VaultState | undefined> {
   let state: VaultState | undefined;
-  for await (const { sequence, stored } of readLog(store, { from: before.sequence + 1 })) {
-    const entry = stored && openEntry(keys, stored, sequence);
-    if (!entry) continue;
+  let previous: Uint8Array | undefined;
+  for await (const { sequence, stored } of readLog(vault.store, { from: before.sequence + 1 })) {
+    const entry = stored && openEntry(vault.keys, stored, sequence, previous);
+    previous = entry && hashOf(stored);
+    if (!entry || !previous) continue;
     state ??= structuredClone(before);
     expectWhatItRestsOn(state, entry);
-    applyEntry(state, entry, hashOf(stored));
+    applyEntry(state, entry, previous);
   }
-  if (state) state.segments = await segmentsOf({ store, keys }, state);
+  if (state) state.segments = await segmentsOf(vault, state);
   return state;
 }
 
-/** undefined: it is damaged, too. */
-function openEntry(keys: VaultKeys, stored: Uint8Array, sequence: number): LogEntry | undefined {
+/** Behind one that is damaged whatever it follows; undefined: it is damaged, too. */
+function openEntry(
+  keys: VaultKeys,
+  stored: Uint8Array,
+  sequence: number,
+  previous: Uint8Array | undefined,
+): LogEntry | undefined {
   try {
-    return decodeEntry(keys, stored, sequence, previousOf(stored));
+    return decodeEntry(keys, stored, sequence, previous ?? previousOf(stored));
   } catch (error) {
     if (isError(error, 'VAULT_DAMAGED')) return undefined;
     throw error;
@@ -56,7 +63,9 @@ async function segmentsOf(
   vault: { store: Store; keys: VaultKeys },
   { segments, dropped, sequence }: VaultState,
 ): Promise<AddedSegment[]> {
-  const listed = new Set((await vault.store.list('index')).filter((name) => SEGMENT.test(name)));
+  const names = await vault.store.list('index').catch(() => undefined);
+  if (!names) return segments;
+  const listed = new Set(names.filter((name) => SEGMENT.test(name)));
   const found = segments.filter(({ segment }) => listed.has(segment));
   for (const { segment } of found) listed.delete(segment);
   for (const segment of listed) {
@@ -72,12 +81,13 @@ async function factsOf(
 ): Promise<Omit<AddedSegment, 'sequence' | 'job'> | undefined> {
   const path = segmentPath(segment);
   try {
-    const size = await store.size(path);
-    if (size === undefined) return undefined;
+    const size = (await store.size(path)) ?? 0;
     await using file = await openSegment(store, keys, path);
     const bytes = file.packs.reduce((sum, pack) => sum + pack.size, 0);
     return { segment, size, packs: file.packs.length, bytes };
   } catch (error) {
+    // Who needs it is told what is the matter with it.
+    if (isError(error, 'IO', 'NO_PERMISSION')) return { segment, size: 0, packs: 0, bytes: 0 };
     if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'NOT_FOUND')) return undefined;
     throw error;
   }

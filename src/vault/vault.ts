@@ -38,6 +38,16 @@ export function unusablePacks({ condemned, quarantined }: VaultState): string[] 
   return [...new Set([...condemned.keys(), ...quarantined.keys()])];
 }
 
+interface VaultParts {
+  store: Store;
+  config: VaultConfig;
+  keys: VaultKeys;
+  random: Random;
+  clock: Clock;
+  log: Log;
+  slot?: string;
+}
+
 /** An open vault: its constants, its keys, and the state that its log tells. */
 export class Vault {
   readonly store: Store;
@@ -48,25 +58,23 @@ export class Vault {
   /** Name of the key slot that opened it, or that took its place since; undefined where it is not encrypted. */
   slot: string | undefined;
   readonly #log: Log;
-  #behind: VaultState | undefined;
+  readonly #parts: VaultParts;
 
   /** Use `openVault`. */
-  constructor(options: {
-    store: Store;
-    config: VaultConfig;
-    keys: VaultKeys;
-    random: Random;
-    clock: Clock;
-    log: Log;
-    slot?: string;
-  }) {
-    this.store = options.store;
-    this.config = options.config;
-    this.keys = options.keys;
-    this.random = options.random;
-    this.clock = options.clock;
-    this.slot = options.slot;
-    this.#log = options.log;
+  constructor(parts: VaultParts) {
+    this.store = parts.store;
+    this.config = parts.config;
+    this.keys = parts.keys;
+    this.random = parts.random;
+    this.clock = parts.clock;
+    this.slot = parts.slot;
+    this.#log = parts.log;
+    this.#parts = parts;
+  }
+
+  /** Its state may lack what damaged entries tell: nothing may be written by it, and no cache made of it. */
+  get isReader(): boolean {
+    return false;
   }
 
   /** Hex. */
@@ -74,9 +82,9 @@ export class Vault {
     return toHex(this.config.id);
   }
   get state(): VaultState {
-    return (this.#log.damage && this.#behind) ?? this.#log.state;
+    return this.#log.state;
   }
-  /** Damage in the log: reading goes on with what all other entries tell, writing stops. */
+  /** An entry of the log is damaged: the state is the one before it, and writing stops. */
   get damage(): VhdvaultError | undefined {
     return this.#log.damage;
   }
@@ -94,7 +102,11 @@ export class Vault {
   /** Replays what other processes committed since. */
   async refresh(): Promise<void> {
     await this.#log.refresh();
-    this.#behind = this.damage ? await readOn(this, this.#log.state) : undefined;
+  }
+
+  /** The same vault for who only reads: where the log is damaged, its state is what all other entries tell. @throws IO */
+  async forReading(): Promise<Vault> {
+    return this.damage ? await openReader(this.#parts) : this;
   }
 
   /** Hash of an entry; undefined where the log does not go so far, or cannot be read back to it. */
@@ -164,6 +176,28 @@ export class Vault {
   }
 }
 
+/** Behind damage. */
+class Reader extends Vault {
+  #behind: VaultState | undefined;
+
+  override get isReader(): boolean {
+    return true;
+  }
+  override get state(): VaultState {
+    return this.#behind ?? super.state;
+  }
+  override async refresh(): Promise<void> {
+    await super.refresh();
+    this.#behind = this.damage && (await readOn(this, super.state));
+  }
+}
+
+async function openReader(parts: VaultParts): Promise<Vault> {
+  const reader = new Reader(parts);
+  await reader.refresh();
+  return reader;
+}
+
 export interface OpenVaultOptions {
   secret?: SecretBytes;
   random?: Random;
@@ -187,9 +221,7 @@ export async function openVault(store: Store, options: OpenVaultOptions = {}): P
     // Behind damage nobody knows which slots are listed: who can read may read, and cannot write.
     if (slot && !log.damage && !log.state.slots.some(({ name, hash }) => name === slot.name && hash === slot.hash))
       throw unlisted(slot.name);
-    const vault = new Vault({ store, config, keys, random, clock, log, ...(slot && { slot: slot.name }) });
-    if (log.damage) await vault.refresh();
-    return vault;
+    return new Vault({ store, config, keys, random, clock, log, ...(slot && { slot: slot.name }) });
   });
 }
 

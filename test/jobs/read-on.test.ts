@@ -1,5 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { VhdvaultError } from '../../src/base/errors.ts';
+import { gc } from '../../src/jobs/gc-job.ts';
+import { openPoint } from '../../src/jobs/open-point.ts';
+import { points } from '../../src/jobs/points.ts';
+import type { VaultSession } from '../../src/jobs/session.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import { catalog } from '../../src/point/catalog.ts';
 import { decodeEntry, previousOf } from '../../src/vault/log/entry.ts';
@@ -11,7 +16,7 @@ import {
   type VaultState,
 } from '../../src/vault/vault.ts';
 import { AT_ONCE, checkPoint, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
-import { flipAt, hurt } from '../support/hurt-vault.ts';
+import { failReads, flipAt, hurt } from '../support/hurt-vault.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -54,7 +59,7 @@ describe('an entry of the log that is lost', () => {
         await using session = await bench.open();
         const where = `entry ${n}, ${types[n - 1]}`;
         expect(session.vault.damage, where).toBeDefined();
-        const seen = catalog(session.vault).map(({ id, manifest }) => `${manifest.item}@${id}`);
+        const seen = catalog(await session.vault.forReading()).map(({ id, manifest }) => `${manifest.item}@${id}`);
         // Of what it forgot nobody knows that it is.
         const expected = refs.filter(
           (ref) => pointOf(ref)!.sequence !== n && [undefined, n].includes(pointOf(ref)!.forgotten?.sequence),
@@ -97,7 +102,67 @@ describe('an entry of the log that is lost', () => {
     await using __ = await hurt(bench.store, logEntryPath(33), flipAt(120));
     await using session = await bench.open();
     expect(session.vault.damage).toMatchObject({ details: { path: logEntryPath(32) } });
-    expect(session.vault.state.sequence).toBe(last);
+    expect((await session.vault.forReading()).state.sequence).toBe(last);
+  });
+});
+
+describe('what readers go on with behind a damaged entry', () => {
+  /** The files of the points but the first are read by a session that was opened before; then the entry is brought back. */
+  async function damagedMeanwhile(
+    work: (session: VaultSession, scene: GcScene, bringBack: () => PromiseLike<void>) => Promise<void>,
+  ): Promise<GcScene> {
+    const scene = await gcScene(folder.fresh('meanwhile'));
+    const { bench } = scene;
+    await scene.forget(await scene.save('web', 'abcd'));
+    await scene.save('web', 'XYZW');
+    await using session = await bench.open();
+    await scene.save('db', 'abcd');
+    const path = logEntryPath((await bench.store.list('log')).length);
+    await scene.save('web', 'XYZV');
+    const whole = await bench.store.get(path);
+    const change = await hurt(bench.store, path, flipAt(120));
+    await work(session, scene, () => change[Symbol.asyncDispose]());
+    expect(await bench.store.get(path)).toEqual(whole);
+    return scene;
+  }
+
+  it('is not what a gc decides by that the damage overtakes', async () => {
+    const scene = await damagedMeanwhile(async (session, _, bringBack) => {
+      await expect(gc(session, AT_ONCE)).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+      await bringBack();
+    });
+    await scene.gc();
+    await scene.check();
+  });
+
+  it('is not what a cache is made of', async () => {
+    const scene = await damagedMeanwhile(async (session, _, bringBack) => {
+      await expect(openPoint(session, 'db')).rejects.toMatchObject({ code: 'NO_SUCH_ITEM' });
+      await (await openPoint(session, 'web'))[Symbol.asyncDispose]();
+      // Now it knows of the damage, and reads on; the cache is what it was.
+      expect((await points(session)).points).toHaveLength(2);
+      await (await openPoint(session, 'web'))[Symbol.asyncDispose]();
+      await bringBack();
+    });
+    await scene.gc();
+    await scene.save('db', 'abcdef');
+    await scene.check();
+  });
+
+  it('is told though a segment beside it cannot be read', async () => {
+    const scene = await damagedMeanwhile(async (_, { bench }, bringBack) => {
+      for (const name of await bench.store.list('index')) {
+        using _ = failReads(bench.storeAddress, (path) =>
+          path === `index/${name}`
+            ? new VhdvaultError('IO', 'input/output error', { details: { system: 'EIO' } })
+            : undefined,
+        );
+        await using session = await bench.open();
+        expect((await points(session)).points).toHaveLength(2);
+      }
+      await bringBack();
+    });
+    await scene.check();
   });
 });
 

@@ -60,6 +60,9 @@ async function atEveryMoment(
     try {
       await other.check();
       await after?.(other);
+      // What was not given up can be had again.
+      await other.unforget(...(await other.points()).keys());
+      await other.check();
       await other.gc();
       await other.check();
     } catch (cause) {
@@ -84,6 +87,9 @@ describe('beside a gc, at any moment,', () => {
 
   it('a backup can refer to blocks that no point needed any more', () =>
     atEveryMoment((other) => other.save('new', 'abcdefgh1234')));
+
+  it('a point can be made of such blocks, and forgotten: it is whole, or given up with them', () =>
+    atEveryMoment(async (other) => other.forget(await other.save('new', 'abcdefgh1234'))));
 
   it('a point can be forgotten, with all that only it held', () => atEveryMoment((other) => other.forget(live)));
 

@@ -8,6 +8,7 @@ import { readAll } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
 import { type GcScene, gcScene } from '../support/gc-scene.ts';
 import { flipAt, hurt } from '../support/hurt-vault.ts';
+import { happensBefore, withoutLocks } from '../support/race.ts';
 import { type Faults, storeFaults } from '../support/store-faults.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -59,11 +60,6 @@ describe('an entry of the log that this machine has a copy of', () => {
         });
         expect(await bench.store.get(path), `${path} ${name}`).toEqual(files.get(path));
         await (await bench.open(other))[Symbol.asyncDispose]();
-        // That which told of what was moved away.
-        for (const name of await bench.store.list('log'))
-          if (Number(name) > last) await bench.store.remove(`log/${name}`);
-        await bench.store.removeFolder('quarantine');
-        for (const user of [bench.state, other.state]) await rm(user, { recursive: true, force: true });
       }
     }
     await scene.check();
@@ -82,39 +78,99 @@ describe('an entry of the log that this machine has a copy of', () => {
     }
     expect(await repair(scene)).toMatchObject({
       ok: true,
-      actions: [2, 3, last].map((n) => ({ action: 'put-back', where: logEntryPath(n) })),
+      actions: [last, 3, 2].map((n) => ({ action: 'put-back', where: logEntryPath(n) })),
     });
     await scene.save('web', 'abXY');
     await scene.check();
   });
 
-  it('is put back by the next repair where one dies', async () => {
+  it.each([0, 1])(
+    'is put back by the next repair where one dies (%i before the newest)',
+    async (before) => {
+      const scene = await newScene();
+      const path = logEntryPath((await lastOf(scene)) - before);
+      const files = await readAll(scene.bench.store);
+      const repairAt = async (k: number): Promise<Faults> => {
+        const faults = storeFaults(k, 'dead');
+        scene.wrap((store) => faults.wrap(store));
+        await repair(scene).catch(() => undefined);
+        scene.wrap();
+        return faults;
+      };
+      let log: string[];
+      {
+        await using _ = await hurt(scene.bench.store, path, flipAt(130));
+        ({ log } = await repairAt(0));
+      }
+      const writes = log.flatMap((what, n) => (/^(get|read|open|size|list|free|close)/.test(what) ? [] : [n + 1]));
+      expect(writes.length).toBeGreaterThan(8);
+      for (const k of writes) {
+        await using _ = await hurt(scene.bench.store, path, flipAt(130));
+        const faults = await repairAt(k);
+        expect(await scene.bench.store.size(path), faults.what).toBeDefined();
+        expect(await repair(scene), faults.what).toMatchObject({ ok: true });
+        expect(await scene.bench.store.get(path)).toEqual(files.get(path));
+      }
+      await scene.check();
+    },
+    60_000,
+  );
+
+  it('is not put back over what others wrote in its place meanwhile', async () => {
     const scene = await newScene();
-    const path = logEntryPath((await lastOf(scene)) - 1);
-    const files = await readAll(scene.bench.store);
-    const repairAt = async (k: number): Promise<Faults> => {
-      const faults = storeFaults(k, 'dead');
-      scene.wrap((store) => faults.wrap(store));
-      await repair(scene).catch(() => undefined);
-      scene.wrap();
-      return faults;
-    };
-    let log: string[];
+    const { bench } = scene;
+    const path = logEntryPath(await lastOf(scene));
+    const bytes = flipAt(130)(Uint8Array.from(await bench.store.get(path)));
+    await bench.store.remove(path);
     {
-      await using _ = await hurt(scene.bench.store, path, flipAt(130));
-      ({ log } = await repairAt(0));
+      await using file = await bench.store.create(path);
+      await file.write([bytes]);
     }
-    const writes = log.flatMap((what, n) => (/^(get|read|open|size|list|free|close)/.test(what) ? [] : [n + 1]));
-    expect(writes.length).toBeGreaterThan(10);
-    for (const k of writes) {
-      await using _ = await hurt(scene.bench.store, path, flipAt(130));
-      const faults = await repairAt(k);
-      expect(await scene.bench.store.size(path), faults.what).toBeDefined();
-      expect(await repair(scene), faults.what).toMatchObject({ ok: true });
-      expect(await scene.bench.store.get(path)).toEqual(files.get(path));
-    }
-    await scene.check();
-  }, 60_000);
+    const other = { state: join(bench.folder, 'state-of-another'), cache: join(bench.folder, 'cache-of-another') };
+    const quicker = happensBefore(
+      (what) => what.startsWith('create quarantine/'),
+      async () => {
+        scene.wrap(withoutLocks);
+        await using session = await bench.open(other);
+        expect((await repairVault(session)).actions).toMatchObject([{ action: 'set-aside' }]);
+        await session.vault.commit(() => ({ type: 'setting', key: 'theirs', value: new Uint8Array(1) }));
+      },
+    );
+    scene.wrap(quicker);
+    expect((await repair(scene)).actions).toEqual([]);
+    scene.wrap();
+    await using session = await bench.open({ ...other, acceptRollback: true });
+    expect(session.vault.damage).toBeUndefined();
+    expect([...session.vault.state.settings.keys()]).toEqual(['theirs']);
+  });
+
+  it('is the one that this user saw, where it is the newest; without that it is no proof', async () => {
+    const scene = await newScene();
+    const { bench } = scene;
+    const last = await lastOf(scene);
+    await using _ = await hurt(bench.store, logEntryPath(last), flipAt(130));
+    await rm(bench.state, { recursive: true });
+    expect((await repair(scene, true)).actions).toMatchObject([{ action: 'set-aside' }]);
+  });
+
+  it('is not put back where what followed it was cut, too: then the vault went back, and who saw that is told', async () => {
+    const scene = await newScene();
+    const { bench } = scene;
+    const last = await lastOf(scene);
+    await bench.store.remove(logEntryPath(last));
+    await using _ = await hurt(bench.store, logEntryPath(last - 1), flipAt(130));
+    expect((await repair(scene)).actions).toMatchObject([{ action: 'set-aside' }]);
+    await expect(bench.open()).rejects.toMatchObject({ code: 'VAULT_ROLLED_BACK' });
+  });
+
+  it('is not put back where the log was cut before it', async () => {
+    const scene = await newScene();
+    const { bench } = scene;
+    const last = await lastOf(scene);
+    await using _ = await hurt(bench.store, logEntryPath(last), () => undefined);
+    await using session = await bench.open({ acceptRollback: true });
+    expect(await repairVault(session)).toMatchObject({ ok: true, actions: [] });
+  });
 
   it('is not taken from a copy that is damaged, or another entry', async () => {
     const scene = await newScene();

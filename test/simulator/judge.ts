@@ -8,7 +8,8 @@ import { count, type World } from './world.ts';
 const EXCUSES: Readonly<Record<Trouble, readonly ErrorCode[]>> = {
   fault: ['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN'],
   full: ['NO_SPACE'],
-  source: ['SOURCE_CHANGED'],
+  // IO: the disk ends before what is read, since it was made smaller.
+  source: ['SOURCE_CHANGED', 'IO'],
   cache: ['IO', 'NOT_FOUND'],
   cancelled: ['CANCELLED'],
   slept: [],

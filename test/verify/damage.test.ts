@@ -92,13 +92,14 @@ describe('damage to the log', () => {
       if (path.endsWith('01') || (path === newest && !(await bench.store.size(path)))) return;
       await using session = await bench.open({ acceptRollback: true });
       const result = await verify(session);
+      const vault = await session.vault.forReading();
       expect(isAbout(result, path), where).toBe(true);
       const others = order.filter(({ entry }) => entry !== path).map(({ ref }) => ref);
       expect(
-        catalog(session.vault).map(({ id, manifest }) => `${manifest.item}@${id}`),
+        catalog(vault).map(({ id, manifest }) => `${manifest.item}@${id}`),
         where,
       ).toEqual(others);
-      const truth = await lostByReading(session.vault, disks);
+      const truth = await lostByReading(vault, disks);
       expect([...truth.values()].flat(), where).toEqual([]);
       // A point whose own entry is damaged cannot be named.
       expect(

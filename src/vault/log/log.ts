@@ -64,19 +64,20 @@ export class Log {
   async refresh(): Promise<number> {
     const { store } = this.#options;
     const before = this.state.sequence;
-    this.damage = undefined;
+    let damage: VhdvaultError | undefined;
     if (before === 0) await this.#beginAtCheckpoint();
     for (;;) {
       const next = this.state.sequence + 1;
       const stored = await store.get(logPath(next)).catch(absent);
       // Another call replayed it meanwhile.
       if (this.state.sequence >= next) continue;
-      if (!stored || !this.#apply(stored)) break;
+      damage = stored && this.#apply(stored);
+      if (!stored || damage) break;
     }
-    if (!this.damage) await this.#checkGap();
+    damage ??= await this.#findGap();
     // A repair moves what tells of it.
     if (this.#cut && (await store.size(this.#cut.by).catch(() => 0)) === undefined) this.#cut = undefined;
-    this.damage ??= this.#cut?.damage;
+    this.damage = damage ?? this.#cut?.damage;
     return this.state.sequence - before;
   }
 
@@ -208,16 +209,16 @@ export class Log {
     this.#durable = this.state.sequence;
   }
 
-  #apply(stored: Uint8Array): boolean {
+  /** Returns what is wrong with it, if anything is. */
+  #apply(stored: Uint8Array): VhdvaultError | undefined {
     const { keys } = this.#options;
     const sequence = this.state.sequence + 1;
     try {
       applyEntry(this.state, decodeEntry(keys, stored, sequence, this.state.head), hashOf(stored));
-      return true;
+      return undefined;
     } catch (error) {
       if (!isError(error, 'VAULT_DAMAGED')) throw error;
-      this.damage = error;
-      return false;
+      return error;
     }
   }
 
@@ -225,17 +226,19 @@ export class Log {
    * A file beyond a gap is damage (L4). Opening looks for any, in a listing, which only finds candidates; afterwards what would
    * be built over is looked for, since the listing grows with the log.
    */
-  async #checkGap(): Promise<void> {
+  async #findGap(): Promise<VhdvaultError | undefined> {
     const { store } = this.#options;
     const next = this.state.sequence + 1;
     const newest = this.#wasListed
       ? (await store.size(logPath(next + 1))) && next + 1
       : sequencesIn(await store.list('log')).at(-1);
     this.#wasListed = true;
-    if (!newest || newest < next) return;
+    if (!newest || newest < next) return undefined;
     // Another process may just have committed it: only what is still missing is a gap.
-    if ((await store.size(logPath(next))) !== undefined) await this.refresh();
-    else this.damage = damaged(logPath(next), `is missing while entry ${newest} is there`);
+    if ((await store.size(logPath(next))) === undefined)
+      return damaged(logPath(next), `is missing while entry ${newest} is there`);
+    await this.refresh();
+    return this.damage;
   }
 
   /** True when the entry is in the log; false when another took the number. */
