@@ -19,7 +19,7 @@ export async function keepEntries(folder: string, vault: Vault): Promise<void> {
     const stored = await store.get(logEntryPath(sequence));
     if (nameOf(sequence, toHex(entryHash(stored))) !== name) continue;
     // Of a run that is killed a part stays, for so long as a copy would.
-    const part = `${name}.${toHex(random.bytes(4))}`;
+    const part = `${sequenceName(sequence)}.${toHex(random.bytes(4))}`;
     await writeFile(join(folder, part), stored, { flush: true });
     await rename(join(folder, part), join(folder, name));
   }

@@ -303,7 +303,7 @@ const TOLERATED = [
   // Goes when it is a day old.
   /^state\/.*\.\d+\.part$/,
   // Goes when the log is 64 entries longer.
-  /^cache\/[0-9a-f]{32}\/log\/\d{20}-[0-9a-f]{16}\.[0-9a-f]{8}$/,
+  /^cache\/[0-9a-f]{32}\/log\/\d{20}\.[0-9a-f]{8}$/,
   // Of a job whose staging location somebody else removed.
   /^cache\/[0-9a-f]{32}\/(jobs\/[0-9a-f]{32}\.[0-9a-f]{8}\.sqlite(-\w+)?|tables\/[0-9a-f]{32}\.[0-9a-f]{32}\.[0-9a-f]{8})$/,
 ];
