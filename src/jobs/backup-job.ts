@@ -62,8 +62,8 @@ async function runJobs(run: BackupRun, hooks: BackupHooks, lock: ItemLock): Prom
   for (let tries = 1; ; tries++) {
     const opened = await openStaging(run).catch(async (error: unknown) => {
       if (await wasTakenOver(lock, error)) throw takenOver(run.item, error);
-      // A gc took the folder for a dead run's before its journal was in it.
-      if (tries === MOST_JOBS || !isError(error, 'NOT_FOUND')) throw error;
+      // A gc took the folder for a dead run's before its journal was in it; or a run that was taken for dead makes it, too.
+      if (tries === MOST_JOBS || !isError(error, 'NOT_FOUND', 'TARGET_EXISTS')) throw error;
     });
     if (!opened) continue;
     const { staging, resumed } = opened;

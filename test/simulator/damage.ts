@@ -90,7 +90,7 @@ async function damageFound(session: VaultSession): Promise<PointFinding[]> {
 
 /** Points that the log still tells of and that cannot be read. */
 async function brokenPoints({ saved }: World, session: VaultSession): Promise<string[]> {
-  const points = new Set(catalog(session.vault).map(({ id, manifest }) => `${manifest.item}@${id}`));
+  const points = new Set(catalog(await session.vault.forReading()).map(({ id, manifest }) => `${manifest.item}@${id}`));
   const broken: string[] = [];
   for (const point of saved) {
     if (!points.has(point.ref)) continue;
