@@ -100,7 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a checkpoint is believed without a look at its entry',
     file: 'src/vault/log/log.ts',
-    from: '        if (stored && equalBytes(hashOf(stored), state.head)) {',
+    from: '        if ((stored && equalBytes(hashOf(stored), state.head)) || (await this.#isFollowed(state))) {',
     to: '        if (state.head) {',
     red: 'vault/checkpoint.test.ts',
   },
@@ -163,5 +163,19 @@ export const MUTANTS: readonly Mutant[] = [
     from: '    const trouble = troubles.find(({ unread }) => unread === null);',
     to: '    const trouble = troubles[0];',
     red: 'repair/repair.test.ts',
+  },
+  {
+    name: 'a gc forgets points that were made and forgotten while it was at work',
+    file: 'src/prune/needs.ts',
+    from: '      if (this.#lapsed.has(point.point) && !isSpared(point, now, softDelete)) return false;',
+    to: '      if (!isSpared(point, now, softDelete)) return false;',
+    red: 'prune/races.test.ts',
+  },
+  {
+    name: 'repair believes a copy of an entry by its name',
+    file: 'src/cache/entry-copies.ts',
+    from: '  return stored && toHex(entryHash(stored)) === hash ? new Uint8Array(stored) : undefined;',
+    to: '  return stored && new Uint8Array(stored);',
+    red: 'repair/put-back.test.ts',
   },
 ];

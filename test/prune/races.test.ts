@@ -112,6 +112,29 @@ function unseen(happens: (other: GcScene) => Promise<unknown>): (other: GcScene)
   };
 }
 
+describe('a point that is made and forgotten while a gc is at work', () => {
+  it('keeps what it refers to: that gc does not give it up', async () => {
+    const one = await gcScene(folder.fresh('forgotten'));
+    await one.forget(await one.save('web', 'abcdefgh'));
+    await one.save('web', 'IJKL');
+    let made = '';
+    one.wrap(
+      happensBefore(
+        (what) => what.startsWith('link log/'),
+        async () => {
+          made = await one.save('new', 'abcdefgh');
+          await one.save('new', 'IJKL');
+          await one.forget(made);
+        },
+      ),
+    );
+    await one.gc();
+    one.wrap();
+    await one.unforget(made);
+    await one.check();
+  });
+});
+
 describe('a gc at any moment of a backup', () => {
   const letters = 'abcdefgh1234QRST';
 
