@@ -33,6 +33,8 @@ export interface CreateOptions {
 
 /** Made first and removed last: it tells what a dead init left from a folder of strangers, and from a vault without its vault.json. */
 const INIT = 'staging/init';
+/** Sign of a dead init whose rest is being removed. */
+const OLD = 'staging/init-old';
 /** In staging/: also of one whose leftovers are being removed. */
 const SIGN = /^init(-old)?$/;
 
@@ -108,8 +110,11 @@ async function clearLeftovers(store: Store): Promise<void> {
   const names = await checkEmpty(store);
   // Whose sign is gone cannot finish: not even an init that is at work in this moment.
   if ((await store.list('staging')).includes('init')) {
-    await store.removeFolder(`${INIT}-old`);
-    await store.rename(INIT, `${INIT}-old`);
+    await store.removeFolder(OLD);
+    // There before the other one goes: a power cut may leave neither name of what is renamed.
+    await store.makeFolder(OLD);
+    await store.syncFolder('staging');
+    await store.rename(INIT, `${OLD}/init`);
     await store.syncFolder('staging');
   }
   await checkEmpty(store);
