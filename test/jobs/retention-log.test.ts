@@ -136,7 +136,7 @@ describe('a log that another program wrote', () => {
         const text = JSON.stringify(told);
         for (const [, word = ''] of text.matchAll(/"(pinned|forgotten|protectedUntil)":"/g)) seen.add(word);
       }),
-      { numRuns: 12 },
+      { numRuns: 60 },
     );
     expect([...seen].sort()).toEqual(['forgotten', 'pinned', 'protectedUntil']);
   });
