@@ -8,8 +8,7 @@ import { count, type World } from './world.ts';
 const EXCUSES: Readonly<Record<Trouble, readonly ErrorCode[]>> = {
   fault: ['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN'],
   full: ['NO_SPACE'],
-  // IO: the disk ends before what is read, since it was made smaller.
-  source: ['SOURCE_CHANGED', 'IO'],
+  source: ['SOURCE_CHANGED'],
   cache: ['IO', 'NOT_FOUND'],
   cancelled: ['CANCELLED'],
   slept: [],
@@ -67,6 +66,8 @@ function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   if (besideKeyRun(world, process)) codes.push('VAULT_KEY_WRONG');
   if (process.name === KEY_RUN && besideKeyRun(world, process)) codes.push('VAULT_KEY_REFUSED', 'NO_SUCH_SLOT');
   if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;
+  // The disk was made smaller, and ends before what is read.
+  if (process.troubles.has('source') && isError(error, 'IO') && /too early/.test(error.message)) return true;
   // Its heartbeat and the one who took it for dead met: the lock is its own again, and what it was writing is gone.
   return isContended && isError(error, 'NOT_FOUND') && /staging\//.test(error.message);
 }

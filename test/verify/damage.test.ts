@@ -101,6 +101,7 @@ describe('damage to the log', () => {
       ).toEqual(others);
       const truth = await lostByReading(vault, disks);
       expect([...truth.values()].flat(), where).toEqual([]);
+      expect(lostByVerify(result, others), where).toEqual(truth);
       // A point whose own entry is damaged cannot be named.
       expect(
         result.findings.flatMap(({ points }) => points),

@@ -179,6 +179,6 @@ describe('verify with a sample', () => {
       found.push(!result.ok);
     }
     // Where the fourth share goes on into the first one, twice.
-    expect(found.filter(Boolean).length).toBeGreaterThanOrEqual(1);
+    expect([1, 2]).toContain(found.filter(Boolean).length);
   });
 });
