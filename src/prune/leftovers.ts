@@ -2,7 +2,7 @@ import { isError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { everyPoint } from '../point/catalog.ts';
 import {
-  freshFolder,
+  freshPrefix,
   locationOf,
   placesOf,
   readRecord,
@@ -18,7 +18,7 @@ import { GC_ITEM } from './own-job.ts';
 
 /** Of commands that store nothing: entries, checkpoints and slots until they have their name; who finds one gone makes it again. */
 const PART = /^(entry|checkpoint|slot)-[0-9a-f]{8}$/;
-const FRESH = /^new-[0-9a-f]{32}$/;
+const FRESH = /^new-[0-9a-f]{32}-[0-9a-f]{8}$/;
 /** Of init, which is done: there is a vault. */
 const INIT = 'init';
 
@@ -102,7 +102,7 @@ async function isDead(item: string | undefined, isAlive: IsAlive): Promise<boole
 /** A location that has no name of its own yet: its journal tells whose it is, or the name, of an item that is known. */
 async function itemOf(vault: Vault, store: Store, path: string): Promise<string | undefined> {
   const items = [GC_ITEM, ...new Set(everyPoint(vault).map(({ manifest }) => manifest.item))];
-  const known = items.find((item) => freshFolder(vault, item) === path);
+  const known = items.find((item) => path.startsWith(freshPrefix(vault, item)));
   if (known !== undefined) return known;
   const journal = `${path}/journal`;
   const job = await ownerOf(store, journal, 'journal');

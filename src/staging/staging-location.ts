@@ -1,5 +1,5 @@
 import { isError } from '../base/errors.ts';
-import { fromHex } from '../base/hex.ts';
+import { fromHex, toHex } from '../base/hex.ts';
 import { capturedPack, partPrefix } from '../vault/block-writer.ts';
 import { openStore, type Store, writeObject } from '../vault/open-store.ts';
 import { sealJournal, unsealJournal } from '../vault/sealed-file.ts';
@@ -38,8 +38,9 @@ export interface StagingRecord {
 export async function createStaging(vault: Vault, job: string, record: StagingRecord): Promise<StagingLocation> {
   const { store } = vault;
   const folder = `staging/${PREFIX}${job}`;
-  const fresh = freshFolder(vault, record.item);
-  for (const place of placesOf(vault)) await place.removeFolder(fresh);
+  for (const place of placesOf(vault)) await removeFresh(vault, place, record.item);
+  // A run that was taken for dead and is not must not find its own in the place of this one.
+  const fresh = `${freshPrefix(vault, record.item)}${toHex(vault.random.bytes(4))}`;
   await store.makeFolder(fresh);
   const bytes = new TextEncoder().encode(JSON.stringify(record));
   await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
@@ -47,9 +48,15 @@ export async function createStaging(vault: Vault, job: string, record: StagingRe
   return { job, store, folder };
 }
 
-/** Of an item's staging location, until its journal is in it. */
-export function freshFolder(vault: Vault, item: string): string {
-  return `staging/new-${vault.nameHash('staging', item)}`;
+/** How the paths of an item's staging locations begin until they have their journal. */
+export function freshPrefix(vault: Vault, item: string): string {
+  return `staging/new-${vault.nameHash('staging', item)}-`;
+}
+
+async function removeFresh(vault: Vault, store: Store, item: string): Promise<void> {
+  const prefix = freshPrefix(vault, item);
+  for (const name of await store.list('staging'))
+    if (`staging/${name}`.startsWith(prefix)) await store.removeFolder(`staging/${name}`);
 }
 
 /** Names of the packs that the job has stored, or was about to when it was interrupted. */

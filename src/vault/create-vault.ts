@@ -129,6 +129,8 @@ async function clearLeftovers(store: Store): Promise<void> {
 async function checkEmpty(store: Store): Promise<string[]> {
   const names = await store.list('.');
   if (names.includes(CONFIG_PATH)) {
+    // Who is told so builds on it: an init before this one may have ended before that name was durable.
+    await store.syncFolder('.');
     throw new VhdvaultError('VAULT_EXISTS', `there is a vault already in ${placeOf(store)}`, {
       hint: 'use it, or choose another folder; `vhdvault points` shows what it holds',
     });

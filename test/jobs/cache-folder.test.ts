@@ -1,3 +1,4 @@
+import { readdirSync, rmSync } from 'node:fs';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -45,6 +46,32 @@ it('a work folder goes with the next run when its process died, also before this
     await mkdir(join(session.cache, 'jobs', name), { recursive: true });
     await writeFile(join(session.cache, 'jobs', name, 'owner'), JSON.stringify(owner));
   }
+  // Killed while they were made, or removed; torn by a power cut.
+  for (const name of ['new-empty', 'new-torn', 'work-empty', 'work-torn'])
+    await mkdir(join(session.cache, 'jobs', name));
+  for (const name of ['new-torn', 'work-torn']) await writeFile(join(session.cache, 'jobs', name, 'owner'), '{"host":');
   await withWorkFolder(session, async () => undefined);
   expect((await readdir(join(session.cache, 'jobs'))).sort()).toEqual(['work-alive', 'work-elsewhere']);
+});
+
+it('a work folder is made again when another run takes it for a dead one', async () => {
+  const bench = await openBench(folder.fresh('work-again'));
+  await using session = await bench.open();
+  const jobs = join(session.cache, 'jobs');
+  await mkdir(jobs, { recursive: true });
+  const removed = new Set<string>();
+  const remove = (): void => {
+    const found = readdirSync(jobs).find((name) => name.startsWith('new-'));
+    if (found !== undefined) rmSync(join(jobs, found), { recursive: true, force: true });
+    if (found !== undefined) removed.add(found);
+    if (removed.size < 5) setImmediate(remove);
+  };
+  remove();
+  for (let n = 0; n < 500 && removed.size < 5; n++) {
+    await withWorkFolder(session, async (path) => {
+      expect(await readdir(path)).toEqual(['owner']);
+    });
+  }
+  expect(removed.size).toBe(5);
+  expect(await readdir(jobs)).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { lockItem } from '../../src/jobs/item-lock.ts';
 import { createVault, openVault } from '../../src/jobs/session.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { findOrphans } from '../../src/prune/orphans.ts';
-import { createStaging, freshFolder } from '../../src/staging/staging-location.ts';
+import { createStaging, freshPrefix } from '../../src/staging/staging-location.ts';
 import type { Store } from '../../src/vault/open-store.ts';
 import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import { AT_ONCE, checkPoint, diskOf, type GcScene, gcScene, listed } from '../support/gc-scene.ts';
@@ -152,7 +152,7 @@ describe('leftovers', () => {
     for (const path of [
       'staging/entry-0123abcd',
       'staging/checkpoint-0123abcd',
-      `${freshFolder(vault, 'web')}/pack`,
+      `${freshPrefix(vault, 'web')}01234567/pack`,
       'staging/init/probe',
       ...[32, 64, 96].map((n) => `ckpt/${String(n).padStart(20, '0')}`),
     ])
@@ -175,8 +175,8 @@ describe('leftovers', () => {
     await store.remove(`${torn.folder}/journal`);
     await put(store, `${torn.folder}/journal`, Uint8Array.of(1));
     await createStaging(vault, '4'.repeat(32), { item: '(repair)', started: vault.clock.now() });
-    await put(store, `${freshFolder(vault, 'web')}/pack`, Uint8Array.of(1));
-    await put(store, `staging/new-${'5'.repeat(32)}/pack`, Uint8Array.of(1));
+    await put(store, `${freshPrefix(vault, 'web')}01234567/pack`, Uint8Array.of(1));
+    await put(store, `staging/new-${'5'.repeat(32)}-01234567/pack`, Uint8Array.of(1));
     await vault.openJob('1'.repeat(32), live.folder);
     await vault.openJob('2'.repeat(32), repair.folder, 'index-merge');
     const before = await store.list('staging');

@@ -46,6 +46,8 @@ export class Scheduler {
   #timers: Timer[] = [];
   #last: SimProcess | undefined;
   #failure: Error | undefined;
+  /** Nobody could go on in the step before this one. */
+  #isStill = false;
 
   constructor(draw: Draw) {
     this.#draw = draw;
@@ -157,15 +159,17 @@ export class Scheduler {
       if (before(this.ready().length === 0)) continue;
       const gate = this.#choose();
       if (gate) this.#open(gate);
-      else if (!this.#wakeSomebody()) await this.#checkStuck(done);
+      const isStill = !gate && !this.#wakeSomebody();
+      if (isStill) await this.#checkStuck(done);
+      this.#isStill = isStill;
     }
   }
 
-  /** Whom `before` woke has not come to a gate yet. */
+  /** Whom `before` woke has not come to a gate yet; whom it let end in this step starts another one in the next. */
   async #checkStuck(done: () => boolean): Promise<void> {
     await quiet();
-    if (!done() && this.#gates.length === 0 && this.#timers.every(({ interval }) => interval > 0))
-      throw new Violation(`nobody can go on: ${this.#describeStuck()}`);
+    const isStuck = !done() && this.#gates.length === 0 && this.#timers.every(({ interval }) => interval > 0);
+    if (isStuck && this.#isStill) throw new Violation(`nobody can go on: ${this.#describeStuck()}`);
   }
 
   /** Who never stops trying stands still at last, so that it can be told. */

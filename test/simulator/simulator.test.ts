@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { VhdvaultError } from '../../src/base/errors.ts';
+import { createVault } from '../../src/vault/create-vault.ts';
+import { openVault } from '../../src/vault/vault.ts';
 import { drawOf } from '../fuzz/draw.ts';
 import { storeSuite } from '../support/store-suite.ts';
 import { runCampaign } from './campaign.ts';
@@ -130,6 +133,24 @@ describe('a power cut', () => {
     );
     expect([...seen].sort()).toEqual(['abc abc', 'abc gone', 'gone abc', 'gone gone']);
   });
+});
+
+it('an init that finds a vault which is not durable yet makes it so before it says that there is one', async () => {
+  for (let n = 0; n < 20; n++) {
+    const files = new DurableFiles();
+    const store = simulatedStore(files, async (_, work) => work());
+    const broken = {
+      ...store,
+      async syncFolder(path: string) {
+        if (path === '.' && files.isThere('vault.json')) throw new VhdvaultError('IO', 'the disk is away');
+        await store.syncFolder(path);
+      },
+    };
+    await expect(createVault(broken, { reserve: 0 })).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await expect(createVault(store, { reserve: 0 })).rejects.toMatchObject({ code: 'VAULT_EXISTS' });
+    files.powerCut(drawOf(2, n));
+    expect((await openVault(store)).state.sequence).toBe(1);
+  }
 });
 
 storeSuite('the simulated file system', async () => {

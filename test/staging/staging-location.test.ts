@@ -43,3 +43,35 @@ it('a staging location is found by its own item and by no other', async () => {
   expect((await findLeftovers(vault, 'db01')).map((left) => left.job)).toEqual([job(2)]);
   expect(await findLeftovers(vault, 'other')).toEqual([]);
 });
+
+it('a run that was taken for dead cannot take the location of another one, journal and all', async () => {
+  const vault = await newVault();
+  const { store } = vault;
+  let goOn: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  // Stopped where its own journal is written, before it renames.
+  const slow = await openVault(
+    { ...store, rename: (from, to) => stopped.then(() => store.rename(from, to)) },
+    { secret: PASSPHRASE },
+  );
+  const late = createStaging(slow, job(1), record);
+  while ((await store.list('staging')).length === 0) await new Promise(setImmediate);
+  let made: Promise<unknown> | undefined;
+  const other = {
+    ...store,
+    // The other one wakes up when this one has its journal, and no name yet.
+    async rename(from: string, to: string) {
+      goOn();
+      made = late.catch(() => undefined);
+      await made;
+      await store.rename(from, to);
+    },
+  };
+  const own = await createStaging(await openVault(other, { secret: PASSPHRASE }), job(2), record);
+  expect(made).toBeDefined();
+  await expect(late).rejects.toThrow();
+  expect(await store.list('staging')).toEqual([`AzureBackup-${job(2)}`]);
+  expect((await findLeftovers(vault, 'web01')).map((left) => left.job)).toEqual([own.job]);
+});
