@@ -16,6 +16,6 @@ export function lostWarning({ disk, path, dryRun }: Restored, lost: Lost): strin
   const then = dryRun
     ? 'and would be zeros; this is what the block map tells, a restore may find more'
     : `and are zeros in ${path}: do not rely on it before you know what was there`;
-  const again = `; ${ioBytes === bytes ? 'all' : ioBytes} of these bytes met an I/O error, and may be read when its cause is gone`;
+  const again = `; ${ioBytes === bytes ? 'all' : ioBytes} of these bytes met an I/O error or a missing permission, and may be read when its cause is gone`;
   return [`${what}, ${then}${ioBytes > 0 ? again : ''}`];
 }

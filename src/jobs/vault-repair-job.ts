@@ -24,9 +24,6 @@ import type { RepairVaultOptions, RepairVaultResult, VaultRepairAction } from '.
 import { withStaging } from './with-staging.ts';
 import { withWorkFolder } from './work-folder.ts';
 
-/** No item can be named so. */
-const PSEUDO_ITEM = '(repair)';
-
 /**
  * Makes a damaged vault one that can be worked with: an unreadable entry of the log is put back from the copy that
  * this machine kept, or, where it is the newest, moved aside, an index that is damaged is
@@ -161,7 +158,8 @@ async function rebuild(
     actions.push({ action: 'rebuild-index', what, where: segmentPath(segment) });
   }
   if (options.dryRun) return found;
-  await withStaging(session, PSEUDO_ITEM, (staging) =>
+  // As of a gc, whose lock it holds: the next one knows that it is dead.
+  await withStaging(session, GC_ITEM, (staging) =>
     addRebuilt({ vault, staging, overlay: join(folder, 'rebuilt.sqlite'), damaged, found }),
   );
   return found;

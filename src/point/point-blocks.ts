@@ -121,7 +121,7 @@ export class PointBlocks implements AsyncDisposable {
       } catch (error) {
         if (!isUnreadable(error)) throw error;
         // What could not be read may be whole: no other copy's damage is the last word on this block.
-        if (!isError(problem, 'IO')) problem = error;
+        if (!isError(problem, 'IO', 'NO_PERMISSION')) problem = error;
         return true;
       }
     };
@@ -142,7 +142,7 @@ export class PointBlocks implements AsyncDisposable {
 /** An object of the vault, or a part of one, cannot be read; others may hold the same block. */
 export function isUnreadable(error: unknown): error is VhdvaultError {
   // VAULT_NEWER: in a vault that this version opens, one object of another format is a damaged header.
-  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO')) return false;
+  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO', 'NO_PERMISSION')) return false;
   return !isLackOfResources(error);
 }
 

@@ -22,7 +22,8 @@ export interface FoundLocation extends StagingLocation {
   started: number | undefined;
 }
 
-const OF_GC: readonly number[] = [VERBS.repack, VERBS['index-merge']];
+/** Repair holds the lock of gc, too. */
+const OF_GC: readonly number[] = [VERBS.repack, VERBS['index-merge'], VERBS.rebuild];
 /** Time for a command that locks nothing. */
 export const UNLOCKED_GRACE: number = DAY;
 /** Of a job whose staging location is nowhere to be seen, elsewhere perhaps, nobody knows whose lock to look at. */

@@ -1,3 +1,4 @@
+import { isError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import { KEPT, keptEntry, newestKept } from '../cache/entry-copies.ts';
 import { type Store, writeObject } from '../vault/open-store.ts';
@@ -49,7 +50,7 @@ export async function findKeptEntries(
 }
 
 /**
- * In the place of what lies there, which is copied to quarantine/ first; at no moment is there nothing. False where something else
+ * In the place of what lies there, which is copied to quarantine/ first; at no moment is there nothing, unless it is a folder. False where something else
  * lies there by now, or `isHeld` tells that another repair took over.
  */
 export async function putEntryBack(
@@ -66,15 +67,20 @@ export async function putEntryBack(
   }
   const part = `staging/entry-${toHex(random.bytes(4))}`;
   await writeObject(store, part, stored);
-  const there = await bytesAt(store, sequence);
-  const isSame = bad ? there instanceof Uint8Array && equalBytes(there, bad) : there === 'missing';
-  if (!isSame || !(await isHeld())) {
-    await store.remove(part);
-    return false;
+  try {
+    const there = await bytesAt(store, sequence);
+    const isSame = bad ? there instanceof Uint8Array && equalBytes(there, bad) : there === 'missing';
+    if (!isSame || !(await isHeld())) return false;
+    await store.rename(part, path).catch(async (error: unknown) => {
+      if (!isError(error, 'IO') || error.details.system !== 'EISDIR') throw error;
+      await store.rename(path, `quarantine/folder-${sequenceName(sequence)}-${toHex(random.bytes(4))}`);
+      await store.rename(part, path);
+    });
+    await store.syncFolder('log');
+    return true;
+  } finally {
+    await store.remove(part).catch(() => undefined);
   }
-  await store.rename(part, path);
-  await store.syncFolder('log');
-  return true;
 }
 
 /** `unread`: it cannot be read, or is no file of an entry's size. */

@@ -6,7 +6,7 @@ export interface Lost {
   /** Neighbours joined. */
   ranges: { offset: number; length: number }[];
   bytes: number;
-  /** Of these, what I/O errors kept from being read: another time it may be. */
+  /** Of these, what I/O errors or permissions kept from being read: another time it may be. */
   ioBytes: number;
   /** What was wrong first. */
   cause: string | null;
@@ -22,7 +22,7 @@ export function lostInto(lost: Lost, bestEffort: boolean): OnLost {
     if (!bestEffort) throw withCure(problem);
     append(lost.ranges, range);
     lost.bytes += range.length;
-    if (isError(problem, 'IO')) lost.ioBytes += range.length;
+    if (isError(problem, 'IO', 'NO_PERMISSION')) lost.ioBytes += range.length;
     lost.cause ??= problem.message;
   };
 }

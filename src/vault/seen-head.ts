@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { DAY, HOUR } from '../base/units.ts';
-import type { Vault } from './vault.ts';
+import { readEntry } from './read-log.ts';
+import { entryHash, isAuthenticEntry, sequencesIn, type Vault } from './vault.ts';
 
 /*
  * What this user saw last of a vault: its head and whether it was encrypted (L5), and what time it was then (L7). It lies
@@ -118,16 +119,29 @@ async function difference(seen: SeenHead | undefined, vault: Vault): Promise<str
   if (vault.state.sequence < seen.sequence && !vault.damage) await vault.refresh();
   const { sequence, setAside } = vault.state;
   if (seen.encrypted && !vault.config.encrypted) return 'was encrypted and is not any more';
-  // A newest entry that is there and unreadable is damage, not rollback (L6): verify tells.
   if (sequence < seen.sequence)
-    return vault.damage ? undefined : `went back from entry ${seen.sequence} to ${sequence}`;
+    return vault.damage ? await differenceBehind(seen, vault) : `went back from entry ${seen.sequence} to ${sequence}`;
   const hash = await vault.hashAt(seen.sequence);
   if (hash && toHex(hash) === seen.hash) return undefined;
   // Repair moved it away, for all to know.
   if (setAside.some((entry) => entry.sequence === seen.sequence && entry.hash === seen.hash)) return undefined;
+  if (hash) return `has another history since entry ${seen.sequence}`;
   // What lies between is damaged: verify tells.
-  if (!hash && vault.damage) return undefined;
-  return `has another history since entry ${seen.sequence}`;
+  return vault.damage
+    ? undefined
+    : `cannot be compared with entry ${seen.sequence}, seen last: one since then is damaged`;
+}
+
+/**
+ * Behind damage (L6): what is there and unreadable did not go back, and verify tells of it. But it must be there, up to the entry
+ * seen last, and that one must not be another one.
+ */
+async function differenceBehind({ sequence, hash }: SeenHead, { store, keys }: Vault): Promise<string | undefined> {
+  const newest = sequencesIn(await store.list('log')).at(-1) ?? 0;
+  if (newest < sequence) return `went back from entry ${sequence} to ${newest}`;
+  const { stored } = (await readEntry(store, sequence)) ?? {};
+  const isAnother = stored && isAuthenticEntry(keys, stored, sequence) && toHex(entryHash(stored)) !== hash;
+  return isAnother ? `has another entry ${sequence} than the one seen last` : undefined;
 }
 
 function addressFile(address: string): string {

@@ -5,6 +5,7 @@ import { gc } from '../../src/jobs/gc-job.ts';
 import { openPoint } from '../../src/jobs/open-point.ts';
 import { points } from '../../src/jobs/points.ts';
 import type { VaultSession } from '../../src/jobs/session.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import { catalog } from '../../src/point/catalog.ts';
 import { decodeEntry, previousOf } from '../../src/vault/log/entry.ts';
@@ -16,7 +17,7 @@ import {
   type VaultState,
 } from '../../src/vault/vault.ts';
 import { AT_ONCE, checkPoint, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
-import { failReads, flipAt, hurt } from '../support/hurt-vault.ts';
+import { failGets, failReads, flipAt, hurt } from '../support/hurt-vault.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -92,6 +93,82 @@ describe('an entry of the log that is lost', () => {
       expect(findings[0]!.cure).toContain('everything restores');
     }
     await scene.check();
+  });
+
+  it('may be several in a row, as those of a machine whose files were lost: the points behind them are there, and nothing is written', async () => {
+    const scene = await gcScene(folder.fresh('gap'));
+    const { bench } = scene;
+    await scene.save('web', 'abcd');
+    await scene.save('web', 'XYZW');
+    const first = (await bench.store.list('log')).length;
+    const lost = await scene.save('web', 'lost');
+    const db = await scene.save('db', 'abcd');
+    const last = (await bench.store.list('log')).length;
+    const gone = [first + 1, first + 2].map(logEntryPath);
+    await using hurts = new AsyncDisposableStack();
+    for (const path of gone) hurts.use(await hurt(bench.store, path, () => undefined));
+    for (const state of [bench.state, folder.fresh('new-state')]) {
+      await rm(bench.cache, { recursive: true, force: true });
+      await using session = await bench.open({ state });
+      const told = await points(session);
+      expect(told.points.map(({ item, point }) => `${item}@${point}`)).not.toContain(lost);
+      expect(told.points).toHaveLength(3);
+      expect(told.warnings.join()).toContain(`is missing while entry ${last} is there`);
+      await checkPoint(session, db, scene.disks.get(db)!);
+      const { findings } = await verify(session);
+      expect(findings.filter(({ severity }) => severity === 'damage')).toMatchObject([
+        { code: 'LOG_ENTRY', where: gone[0], cure: expect.stringContaining('perhaps a point, cannot be had') },
+      ]);
+      expect(findings.map(({ code }) => code)).not.toContain('STRANGER');
+      expect((await repairVault(session)).actions).toEqual([]);
+      await expect(gc(session, AT_ONCE)).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+    }
+    await expect(scene.save('web', 'more')).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+    for (const path of gone) expect(await bench.store.size(path)).toBeUndefined();
+    await hurts.disposeAsync();
+    await scene.save('web', 'more');
+    await scene.check();
+  });
+
+  it.each(['IO', 'NO_PERMISSION'] as const)('costs what it told also where it cannot be read for %s', async (code) => {
+    const scene = await gcScene(folder.fresh('unread'));
+    const { bench } = scene;
+    for (const content of ['abcd', 'XYZW', 'UVST']) await scene.save('web', content);
+    const db = await scene.save('db', 'abcd');
+    const last = (await bench.store.list('log')).length;
+    const path = logEntryPath(last - 1);
+    {
+      using _ = failGets(
+        bench.storeAddress,
+        path,
+        new VhdvaultError(code, 'reading failed', { details: { path: '/x' } }),
+      );
+      await using session = await bench.open();
+      const told = await points(session);
+      expect(told.warnings.join()).toContain(`${path}, cannot be read: reading failed`);
+      await checkPoint(session, db, scene.disks.get(db)!);
+      const { findings } = await verify(session, { readData: true });
+      expect(findings.filter(({ severity }) => severity === 'damage')[0]).toMatchObject({ code: 'IO', where: path });
+      expect((await repairVault(session)).actions).toEqual([]);
+      await expect(gc(session, AT_ONCE)).rejects.toMatchObject({ code });
+    }
+    await scene.save('db', 'more');
+    await scene.check();
+  });
+
+  it('is told as a history that went back where the entries behind it are gone, which this machine has seen', async () => {
+    const scene = await gcScene(folder.fresh('cut'));
+    const { bench } = scene;
+    for (const content of ['abcd', 'XYZW', 'UVST']) await scene.save('web', content);
+    const last = (await bench.store.list('log')).length;
+    for (const n of [last - 1, last]) await bench.store.remove(logEntryPath(n));
+    await using _ = await hurt(bench.store, logEntryPath(last - 2), () => Uint8Array.of(1, 2, 3));
+    await expect(bench.open()).rejects.toMatchObject({
+      code: 'VAULT_ROLLED_BACK',
+      message: expect.stringContaining(`went back from entry ${last} to ${last - 2}`),
+    });
+    await using session = await bench.open({ acceptRollback: true });
+    expect(session.vault.damage).toBeDefined();
   });
 
   it('is no proof of a checkpoint of another history', async () => {

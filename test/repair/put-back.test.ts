@@ -1,11 +1,13 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createVault, openVault } from '../../src/jobs/session.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
 import { logEntryPath } from '../../src/vault/vault.ts';
 import { readAll } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
+import { CHEAP_KDF } from '../support/fixed-parts.ts';
 import { type GcScene, gcScene } from '../support/gc-scene.ts';
 import { flipAt, hurt } from '../support/hurt-vault.ts';
 import { happensBefore, withoutLocks } from '../support/race.ts';
@@ -159,8 +161,9 @@ describe('an entry of the log that this machine has a copy of', () => {
     const last = await lastOf(scene);
     await bench.store.remove(logEntryPath(last));
     await using _ = await hurt(bench.store, logEntryPath(last - 1), flipAt(130));
-    expect((await repair(scene)).actions).toMatchObject([{ action: 'set-aside' }]);
     await expect(bench.open()).rejects.toMatchObject({ code: 'VAULT_ROLLED_BACK' });
+    await using session = await bench.open({ acceptRollback: true });
+    expect((await repairVault(session)).actions).toMatchObject([{ action: 'set-aside' }]);
   });
 
   it('is not put back where the log was cut before it', async () => {
@@ -198,4 +201,32 @@ describe('an entry of the log that this machine has a copy of', () => {
     const kept = (await readdir(await copiesOf(scene))).map((name) => Number(name.slice(0, 20)));
     expect(kept).toEqual(Array.from({ length: 64 }, (_, n) => n + 37));
   });
+});
+
+it('an entry with a folder in its place is put back and leaves nothing behind', async () => {
+  const path = folder.fresh('real');
+  const options = {
+    ...{ cache: folder.fresh('cache'), state: folder.fresh('state'), threads: 1, unencrypted: true },
+    parts: { kdf: CHEAP_KDF, reserve: 0 },
+  };
+  await createVault(path, options);
+  {
+    await using session = await openVault(path, options);
+    for (let n = 0; n < 3; n++)
+      await session.vault.commit(() => ({ type: 'setting', key: `${n}`, value: new Uint8Array(0) }));
+    await session.rememberHead();
+  }
+  for (const n of [2, 3, 4]) {
+    const entry = join(path, logEntryPath(n));
+    const bytes = await readFile(entry);
+    await rm(entry);
+    await mkdir(entry);
+    await writeFile(join(entry, 'of a stranger'), 'x');
+    await using session = await openVault(path, options);
+    expect((await repairVault(session)).actions).toMatchObject([{ action: 'put-back', where: logEntryPath(n) }]);
+    expect(await readFile(entry)).toEqual(bytes);
+    expect(await readdir(join(path, 'staging'))).toEqual([]);
+    expect(session.vault.damage).toBeUndefined();
+  }
+  expect((await readdir(join(path, 'quarantine'))).filter((name) => name.startsWith('folder-'))).toHaveLength(3);
 });

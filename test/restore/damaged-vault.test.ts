@@ -73,12 +73,24 @@ describe('a pack that cannot be read', () => {
     const { result, disk } = await scene.best();
     expect(disk.lost).toEqual(inPack(changed!.pack));
     expect(result.warnings[0]).toMatch(
-      /; all of these bytes met an I\/O error, and may be read when its cause is gone$/,
+      /; all of these bytes met an I\/O error or a missing permission, and may be read when its cause is gone$/,
     );
     await using __ = await scene.hurtBlock(scene.blockAt(20));
     const both = await scene.best();
     expect(both.disk.lostBytes).toBe(disk.lostBytes + 3 * BLOCK);
     expect(both.result.warnings[0]).toContain(`; ${disk.lostBytes} of these bytes met an I/O error`);
+  });
+
+  it('is restored but for what a permission denies', async () => {
+    const [changed] = scene.places.get(scene.blockAt(5))!;
+    const denied = (path: string): VhdvaultError => new VhdvaultError('NO_PERMISSION', `not allowed: reading ${path}`);
+    using _ = failReads(scene.bench.storeAddress, (read) =>
+      read === packPath(changed!.pack) ? denied(read) : undefined,
+    );
+    await scene.expectRefused('NO_PERMISSION');
+    const { result, disk } = await scene.best();
+    expect(disk.lost).toEqual(inPack(changed!.pack));
+    expect(result.warnings[0]).toMatch(/a missing permission, and may be read when its cause is gone$/);
   });
 
   it('loses one block to one bad sector: the read of its neighbours at once fails, each alone does not', async () => {

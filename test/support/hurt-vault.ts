@@ -126,6 +126,18 @@ export function failReads(
   return { [Symbol.dispose]: () => wrapMemoryStore(name, () => whole) };
 }
 
+/** Reading this object of a memory store whole throws, until the end. */
+export function failGets(address: StoreAddress, path: string, problem: Error): Disposable {
+  if (address.kind !== 'memory') throw new Error('only a memory store can be wrapped');
+  const { name } = address;
+  const whole = openMemoryStore(name);
+  wrapMemoryStore(name, (store) => ({
+    ...store,
+    get: (read) => (read === path ? Promise.reject(problem) : store.get(read)),
+  }));
+  return { [Symbol.dispose]: () => wrapMemoryStore(name, () => whole) };
+}
+
 /** What a device answers that cannot read. */
 export function ioFailure(hint = 'look at the device'): Error {
   return new VhdvaultError('IO', 'reading failed: EIO', { hint, details: { system: 'EIO' } });

@@ -146,4 +146,38 @@ describe('a log that was tampered with', () => {
     expect(await again.hashAt(50)).toEqual(await whole.hashAt(50));
     expect(await again.hashAt(49)).toBeUndefined();
   });
+
+  it('tell of features, so that who does not know one stops, wherever it begins', async () => {
+    const store = await newLog(3);
+    const log = openLog(store);
+    await log.refresh();
+    await log.commit(job(++count), 'staging', () => ({ type: 'feature', name: 'of tomorrow' }));
+    for (let n = 0; n < 70; n++) await log.commit(job(++count), 'staging', () => OPEN);
+    expect(await store.list('ckpt')).toHaveLength(2);
+    await expect(openLog(store).refresh()).rejects.toMatchObject({
+      code: 'VAULT_NEWER',
+      message: expect.stringContaining('of tomorrow'),
+    });
+  });
+
+  it('tell the hash of each 32nd entry: whoever was away long compares by a few reads', async () => {
+    const store = await newLog(400);
+    const all = await told(store);
+    for (const sequence of [1, 31, 32, 33, 200, 383, 384, 400]) {
+      const counting = storeFaults(0, 'one');
+      const log = openLog(counting.wrap(store));
+      await log.refresh();
+      const before = counting.log.length;
+      expect(await log.hashAt(sequence)).toEqual(all.hashes.get(sequence));
+      expect(counting.log.length - before).toBeLessThanOrEqual(32);
+    }
+    // A checkpoint that was begun with another one tells all of them.
+    const log = openLog(store);
+    await log.refresh();
+    for (let n = 0; n < 40; n++) await log.commit(job(++count), 'staging', () => OPEN);
+    const { log: later } = await opened(store);
+    expect([...later.state.hashes.keys()].filter((n) => n % 32 === 0).sort((a, b) => a - b)).toEqual(
+      [...Array(14).keys()].slice(1).map((n) => n * 32),
+    );
+  });
 });

@@ -1,3 +1,4 @@
+import { VhdvaultError } from '../../src/base/errors.ts';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, it } from 'vitest';
 import { BinaryWriter } from '../../src/vault/binary.ts';
@@ -185,6 +186,69 @@ describe('the log', () => {
     await expect(log.commit(job(9), 'staging/x', () => OPEN)).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
     expect(await store.size(logPath(3))).toBeUndefined();
   });
+
+  it.each([1, 2, 3, 30])('remembers a gap of %i entries, however often it looks', async (length) => {
+    const store = newStore();
+    await write(store, length + 4);
+    for (let n = 4; n < 4 + length; n++) await store.remove(logPath(n));
+    const log = openLog(store);
+    for (let look = 0; look < 4; look++) {
+      expect(await log.refresh()).toBe(look === 0 ? 3 : 0);
+      expect(log.damage?.message).toContain(`is missing while entry ${length + 4} is there`);
+    }
+    await expect(log.commit(job(99), 'staging/x', () => OPEN)).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+    expect(await store.size(logPath(4))).toBeUndefined();
+  });
+
+  it('goes on when a gap is filled', async () => {
+    const store = newStore();
+    await write(store, 6);
+    const files = await Promise.all([4, 5].map((n) => store.get(logPath(n))));
+    for (const n of [4, 5]) await store.remove(logPath(n));
+    const log = openLog(store);
+    await log.refresh();
+    expect(log.damage).toBeDefined();
+    for (const [n, bytes] of files.entries()) await put(store, logPath(4 + n), bytes);
+    expect(await log.refresh()).toBe(3);
+    expect(log.damage).toBeUndefined();
+    expect((await log.commit(job(99), 'staging/x', () => OPEN)).sequence).toBe(7);
+  });
+
+  it('takes a name without a file, as of a link that leads nowhere, for damage and not for the end', async () => {
+    const store = newStore();
+    await write(store, 2);
+    const list = async (folder: string): Promise<string[]> => [
+      ...(await store.list(folder)),
+      ...(folder === 'log' ? [logPath(3).slice('log/'.length)] : []),
+    ];
+    const log = openLog({ ...store, list });
+    for (let look = 0; look < 3; look++) {
+      await log.refresh();
+      expect(log.damage?.message).toContain('is a link to a file that is not there');
+    }
+    await expect(log.commit(job(9), 'staging/x', () => OPEN)).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+  });
+
+  it.each(['IO', 'NO_PERMISSION'] as const)(
+    'stops at an entry that cannot be read for %s, and goes on when it can',
+    async (code) => {
+      const store = newStore();
+      await write(store, 5);
+      let isBroken = true;
+      const get = async (path: string): Promise<Uint8Array> => {
+        if (isBroken && path === logPath(3))
+          throw new VhdvaultError(code, 'reading failed', { details: { path: '/x' } });
+        return await store.get(path);
+      };
+      const log = openLog({ ...store, get });
+      expect(await log.refresh()).toBe(2);
+      expect(log.damage).toMatchObject({ code, details: { path: logPath(3) } });
+      await expect(log.commit(job(9), 'staging/x', () => OPEN)).rejects.toMatchObject({ code });
+      isBroken = false;
+      expect(await log.refresh()).toBe(3);
+      expect(log.damage).toBeUndefined();
+    },
+  );
 
   it('is not confused by strange names in its folder', async () => {
     const store = newStore();

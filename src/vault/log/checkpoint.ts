@@ -7,7 +7,7 @@ import { DOMAIN_BODY } from '../crypto/sealer.ts';
 import type { Store } from '../store/store.ts';
 import { decodeAdds, decodeFrames, decodeSlots, encodeAdds, encodeFrames, encodeSlots } from './entry-body.ts';
 import { sequenceName, sequencesIn } from './sequence.ts';
-import { emptyState, type LoggedPoint, noteAhead, type Since, type VaultState } from './state.ts';
+import { checkFeature, emptyState, type LoggedPoint, noteAhead, type Since, type VaultState } from './state.ts';
 
 /*
  * Checkpoint (FORMAT.md): header 96 | sequence u64 | hash of that entry 32 | sealed state. It saves reading the log, and
@@ -23,6 +23,9 @@ export function checkpointPath(sequence: number): string {
 }
 
 const KEPT = 2;
+
+/** Entries from one checkpoint to the next: so many objects at most are read to open a vault, half of them on average. */
+export const EVERY = 32;
 
 /** Those before the newest two are of no use any more. @throws IO */
 export async function removeOldCheckpoints(store: Store): Promise<void> {
@@ -48,14 +51,22 @@ export function decodeCheckpoint(keys: VaultKeys, stored: Uint8Array, sequence: 
   if (!body) throw damaged(path, 'is not authentic');
   const reader = new BinaryReader(body, (what) => damaged(path, what));
   const state = { ...emptyState(head), sequence, hashes: new Map([[sequence, head]]) };
-  decodeState(reader, state);
+  decodeState(reader, state, path);
   noteAhead(state);
   reader.end();
   return state;
 }
 
+/** Hashes of each 32nd entry, so that who was away long compares with what it saw last by a few reads. */
+function marksOf({ hashes, sequence }: VaultState): [number, Uint8Array][] {
+  return [...hashes].filter(([n]) => n > 0 && n < sequence && n % EVERY === 0).sort(([a], [b]) => a - b);
+}
+
 function encodeState(state: VaultState): Uint8Array {
-  const to = new BinaryWriter().u64(state.time);
+  const to = new BinaryWriter();
+  list(to, state.features, (name) => to.text(name));
+  list(to, marksOf(state), ([sequence, hash]) => to.u64(sequence).bytes(hash));
+  to.u64(state.time);
   const closed = [...state.jobs].flatMap(([job, status]) => (status === 'closed' ? [job] : [])).sort();
   to.u32(closed.length).bytes(fromHex(closed.join('')));
   list(to, state.opened, ([job, { sequence, time, verb }]) => to.bytes(fromHex(job)).u64(sequence).u64(time).u8(verb));
@@ -75,7 +86,13 @@ function encodeState(state: VaultState): Uint8Array {
   return to.u64(state.floor).u64(state.lastCondemn).u64(state.lastQuarantine).finish();
 }
 
-function decodeState(from: BinaryReader, state: VaultState): void {
+function decodeState(from: BinaryReader, state: VaultState, path: string): void {
+  for (let n = from.count(from.u32(), 2); n > 0; n--) {
+    const name = from.text();
+    checkFeature(name, path);
+    state.features.push(name);
+  }
+  for (let n = from.count(from.u32(), 40); n > 0; n--) state.hashes.set(from.u64(), from.bytes(32));
   state.time = from.u64();
   const job = (): string => from.hex(16);
   const name = (): string => from.hex(32);

@@ -8,6 +8,7 @@ import { newObject, openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY } from '../crypto/sealer.ts';
 import { decodeFields, type EntryBody, encodeFields, isCritical, typeNumber } from './entry-body.ts';
 import { sequenceName } from './sequence.ts';
+import { checkFeature } from './state.ts';
 
 /*
  * Log entry (FORMAT.md): header 96 | sequence u64 | hash of the entry before 32 | nonce 16 | sealed body
@@ -127,7 +128,7 @@ function decodeBody(bytes: Uint8Array, path: string, critical: boolean): Omit<Lo
   const body = decodeFields(reader, type);
   if (!body && !critical) return { time, tool, clockDoubted: flags === 1, body: { type: 'advisory' } };
   if (!body || flags > 1) throw newer(`${path} is a log entry of type ${type}`, path);
-  if (body.type === 'feature') throw newer(`${path} asks for ${body.name}`, path);
+  if (body.type === 'feature') checkFeature(body.name, path);
   reader.end();
   return { time, tool, clockDoubted: flags === 1, body };
 }

@@ -1,11 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
-import { absent, isError, VhdvaultError } from '../../base/errors.ts';
+import { absent, isError, isLackOfResources, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes, toHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
 import type { Store } from '../store/store.ts';
-import { checkpointPath, decodeCheckpoint, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
+import { checkpointPath, decodeCheckpoint, EVERY, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
 import {
   decodeEntry,
   type EntryBody,
@@ -20,9 +20,6 @@ import {
 import { applyEntry } from './replay.ts';
 import { sequencesIn } from './sequence.ts';
 import { emptyState, type VaultState } from './state.ts';
-
-/** Entries from one checkpoint to the next: so many objects at most are read to open a vault, half of them on average. */
-const EVERY = 32;
 
 export interface LogOptions {
   store: Store;
@@ -44,7 +41,8 @@ export class Log {
   #durable = 0;
   /** Of the checkpoint that opening began at, or that was written last. */
   #checkpoint = 0;
-  #wasListed = false;
+  /** A listing showed nothing beyond the newest entry; until then each refresh lists. */
+  #isWhole = false;
   /** An authentic checkpoint beyond the log, or of another history: somebody cut or replaced the log (L4). */
   #cut: { by: string; damage: VhdvaultError } | undefined;
 
@@ -68,10 +66,10 @@ export class Log {
     if (before === 0) await this.#beginAtCheckpoint();
     for (;;) {
       const next = this.state.sequence + 1;
-      const stored = await store.get(logPath(next)).catch(absent);
+      const stored = await store.get(logPath(next)).catch(absentOrUnread);
       // Another call replayed it meanwhile.
       if (this.state.sequence >= next) continue;
-      damage = stored && this.#apply(stored);
+      damage = stored instanceof VhdvaultError ? unreadEntry(next, stored) : stored && this.#apply(stored);
       if (!stored || damage) break;
     }
     damage ??= await this.#findGap();
@@ -82,7 +80,7 @@ export class Log {
   }
 
   /**
-   * Hash of an entry, found by going back along the chain from the oldest entry that was read; undefined where the log
+   * Hash of an entry, found by going back along the chain from the next one whose hash is known; undefined where the log
    * does not go so far, or cannot be read.
    */
   async hashAt(sequence: number): Promise<Uint8Array | undefined> {
@@ -92,8 +90,8 @@ export class Log {
     let at = sequence;
     while (!hashes.has(at)) at++;
     for (; at > sequence; at--) {
-      const stored = await this.#options.store.get(logPath(at)).catch(absent);
-      if (!stored || !equalBytes(hashOf(stored), hashes.get(at) as Uint8Array)) return undefined;
+      const stored = await this.#options.store.get(logPath(at)).catch(absentOrUnread);
+      if (!(stored instanceof Uint8Array && equalBytes(hashOf(stored), hashes.get(at) as Uint8Array))) return undefined;
       hashes.set(at - 1, previousOf(stored));
     }
     return hashes.get(sequence);
@@ -223,20 +221,20 @@ export class Log {
   }
 
   /**
-   * A file beyond a gap is damage (L4). Opening looks for any, in a listing, which only finds candidates; afterwards what would
-   * be built over is looked for, since the listing grows with the log.
+   * A file beyond a gap is damage (L4). Opening looks for any, in a listing, which only finds candidates; where there was none,
+   * what would be built over is looked for afterwards, since the listing grows with the log.
    */
   async #findGap(): Promise<VhdvaultError | undefined> {
     const { store } = this.#options;
     const next = this.state.sequence + 1;
-    const newest = this.#wasListed
+    const newest = this.#isWhole
       ? (await store.size(logPath(next + 1))) && next + 1
       : sequencesIn(await store.list('log')).at(-1);
-    this.#wasListed = true;
-    if (!newest || newest < next) return undefined;
+    this.#isWhole = !newest || newest < next;
+    if (this.#isWhole) return undefined;
     // Another process may just have committed it: only what is still missing is a gap.
     if ((await store.size(logPath(next))) === undefined)
-      return damaged(logPath(next), `is missing while entry ${newest} is there`);
+      return damaged(logPath(next), newest === next ? NO_FILE : `is missing while entry ${newest} is there`);
     await this.refresh();
     return this.damage;
   }
@@ -311,6 +309,21 @@ export class Log {
       throw error;
     }
   }
+}
+
+const NO_FILE = 'is a link to a file that is not there';
+
+/** For `catch`: what lies there and cannot be read is an answer, too; where this machine lacks something it is none. */
+function absentOrUnread(error: unknown): VhdvaultError | undefined {
+  if (isError(error, 'IO', 'NO_PERMISSION') && !isLackOfResources(error)) return error;
+  return absent(error);
+}
+
+/** It may be whole: what is behind it can be read, and nothing be added. */
+function unreadEntry(sequence: number, { code, message, hint, details, cause }: VhdvaultError): VhdvaultError {
+  const path = logPath(sequence);
+  const facts = { ...(hint !== undefined && { hint }), details: { ...details, path }, cause };
+  return new VhdvaultError(code, `entry ${sequence} of the log, ${path}, cannot be read: ${message}`, facts);
 }
 
 /** Whether these are the first bytes of an entry, and at least so many. */

@@ -131,7 +131,9 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
   setting({ settings }, { key, value }) {
     settings.set(key, value);
   },
-  feature: nothing,
+  feature({ features }, { name }) {
+    if (!features.includes(name)) features.push(name);
+  },
   advisory: nothing,
 };
 

@@ -1,3 +1,4 @@
+import { newer } from '../codec/object-header.ts';
 import type { Adds, BadFrames, Slot } from './entry-body.ts';
 
 /** A recovery point as the log knows it; the manifest is the point room's. */
@@ -58,6 +59,8 @@ export interface VaultState {
   protects: (Since & { retention: number })[];
   slots: Slot[];
   settings: Map<string, Uint8Array>;
+  /** What whoever works with the vault must know of. */
+  features: string[];
   /** What has the time of an entry whose clock is doubted and ahead of `time`: it becomes that of the next one that is not. */
   ahead: Set<{ time: number }>;
   /** Points that were forgotten by entries whose clocks are doubted, and by none since. */
@@ -78,6 +81,7 @@ export function emptyState(head: Uint8Array): VaultState {
       protects: [],
       slots: [],
       settings: new Map(),
+      features: [],
       ahead: new Set(),
       doubted: new Set(),
       floor: 0,
@@ -85,6 +89,14 @@ export function emptyState(head: Uint8Array): VaultState {
       lastQuarantine: 0,
     },
   };
+}
+
+/** This version knows of none. */
+const KNOWN_FEATURES: readonly string[] = [];
+
+/** Whoever does not know all of a vault's features must stop (L2). @throws VAULT_NEWER */
+export function checkFeature(name: string, path: string): void {
+  if (!KNOWN_FEATURES.includes(name)) throw newer(`${path} asks for ${name}`, path);
 }
 
 /** Finds what has a time that is ahead: by it nothing would grow old for years. */
