@@ -87,7 +87,12 @@ const history: Row[] = [
   {
     what: 'the log cut under its checkpoint',
     attacked: () => without(vault.files, ...entries(41, 66)),
-    ...{ known: 'opened', fresh: 'damage', more: old },
+    ...{ known: BACK, fresh: 'damage', more: old },
+  },
+  {
+    what: 'the log cut, with junk as its newest entry',
+    attacked: () => new Map([...without(vault.files, ...entries(65, 66)), [entry(65), Uint8Array.of(1, 2, 3)]]),
+    ...{ known: BACK, fresh: 'damage', more: old },
   },
   {
     what: 'the log cut with its checkpoint',
@@ -106,6 +111,12 @@ const history: Row[] = [
     fresh: 'damage',
   },
   { what: 'a gap', attacked: () => without(vault.files, entry(65)), known: 'opened', fresh: 'damage' },
+  {
+    what: 'a gap of several',
+    attacked: () => without(vault.files, entry(64), entry(65), ckpt(64)),
+    known: 'opened',
+    fresh: 'damage',
+  },
   {
     what: 'two neighbours swapped',
     attacked: () => withFrom(vault.files, vault, [entry(65), entry(66)], [entry(66), entry(65)]),
