@@ -5,7 +5,7 @@ import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { DAY, HOUR } from '../base/units.ts';
 import { readEntry } from './read-log.ts';
-import { entryHash, isAuthenticEntry, sequencesIn, type Vault } from './vault.ts';
+import { entryHash, isAuthenticEntry, type Vault } from './vault.ts';
 
 /*
  * What this user saw last of a vault: its head and whether it was encrypted (L5), and what time it was then (L7). It lies
@@ -133,13 +133,13 @@ async function difference(seen: SeenHead | undefined, vault: Vault): Promise<str
 }
 
 /**
- * Behind damage (L6): what is there and unreadable did not go back, and verify tells of it. But it must be there, up to the entry
- * seen last, and that one must not be another one.
+ * Behind damage (L6): what is there and unreadable did not go back, and verify tells of it. But the entry seen last must be there,
+ * and be no other one.
  */
 async function differenceBehind({ sequence, hash }: SeenHead, { store, keys }: Vault): Promise<string | undefined> {
-  const newest = sequencesIn(await store.list('log')).at(-1) ?? 0;
-  if (newest < sequence) return `went back from entry ${sequence} to ${newest}`;
-  const { stored } = (await readEntry(store, sequence)) ?? {};
+  const found = await readEntry(store, sequence);
+  if (!found) return `went back: entry ${sequence}, which was seen last, is not there any more`;
+  const { stored } = found;
   const isAnother = stored && isAuthenticEntry(keys, stored, sequence) && toHex(entryHash(stored)) !== hash;
   return isAnother ? `has another entry ${sequence} than the one seen last` : undefined;
 }
