@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Random, systemRandom } from '../../src/base/random.ts';
 import { isError } from '../../src/index.ts';
-import { chosen, fractions } from '../support/fractions.ts';
+import { chosen, fractions, oneOfEach } from '../support/fractions.ts';
 import { canMount, type Mount, mountMemory } from '../support/mounts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeIf } from '../support/tool.ts';
@@ -24,7 +24,7 @@ const LARGE = 256 << 20;
 /** More than any of them takes. */
 const MOST_STEPS = 40;
 const WRITERS = SCENES.filter(({ title }) => !/^(making|restoring)/.test(title));
-const PLAYED = IS_LONG ? WRITERS : chosen(WRITERS, 1, random);
+const PLAYED = IS_LONG ? WRITERS : oneOfEach(WRITERS, 3, random);
 
 let base: Base;
 const tally = new Map<string, string[]>();

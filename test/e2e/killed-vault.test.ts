@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Fault, type FileCall, faultsOf, runWithFault } from '../support/call-faults.ts';
-import { chosen, fractions } from '../support/fractions.ts';
+import { chosen, fractions, oneOfEach } from '../support/fractions.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeWithTool } from '../support/tool.ts';
 import { bundle } from '../support/traced-run.ts';
@@ -16,8 +16,8 @@ const AT_ONCE = IS_LONG ? 2 : 1;
 const SEED = Number(process.env.VHDVAULT_SEED ?? Date.now() % 1_000_000);
 const random = fractions(SEED);
 /** All calls of all scenes, in all ways, take hours: each run takes others. */
-const PLAYED = IS_LONG ? SCENES : chosen(SCENES, 3, random);
-const FAULTS_OF_EACH = 3;
+const PLAYED = IS_LONG ? SCENES : oneOfEach(SCENES, 5, random);
+const FAULTS_OF_EACH = 2;
 /** To look at some again: `KILL at rename`. */
 const ONLY = new RegExp(process.env.VHDVAULT_FAULT ?? '');
 

@@ -12,3 +12,11 @@ export function chosen<T>(all: readonly T[], count: number, random: () => number
   const ordered = all.map((one) => ({ one, at: random() })).toSorted((a, b) => a.at - b.at);
   return ordered.slice(0, count).map(({ one }) => one);
 }
+
+/** One of each of so many parts of equal length, in their order: neighbours are alike. */
+export function oneOfEach<T>(all: readonly T[], parts: number, random: () => number): T[] {
+  return Array.from({ length: parts }, (_, n) => {
+    const [from, to] = [n, n + 1].map((part) => Math.round((part * all.length) / parts)) as [number, number];
+    return all[from + Math.floor(random() * (to - from))] as T;
+  });
+}
