@@ -29,9 +29,10 @@ export interface VaultAction {
 
 export type VaultCommand =
   | { do: 'init' }
-  | { do: 'backup'; item: string; disks: readonly string[] }
+  | { do: 'backup'; item: string; disks: readonly string[]; post?: string }
   | { do: 'restore'; ref: string; to: string; force?: boolean }
   | { do: 'forget'; refs: readonly string[] }
+  | { do: 'forget by a rule'; item: string; last: number }
   | { do: 'unforget'; refs: readonly string[] }
   | { do: 'pin' | 'unpin'; ref: string }
   | { do: 'protect'; minRetention: string }
@@ -79,11 +80,14 @@ async function performIn(
         session,
         command.item,
         command.disks.map((name) => `${name}=${at(`${name}.raw`)}`),
+        { ...(command.post !== undefined && { post: command.post }) },
       );
     case 'restore':
       return await restore(session, command.ref, { to: at(command.to), force: command.force ?? false });
     case 'forget':
       return await forget(session, { refs: command.refs }, { acceptClock });
+    case 'forget by a rule':
+      return await forget(session, { items: [command.item], rules: { last: command.last } }, { acceptClock });
     case 'unforget':
       return await unforget(session, command.refs);
     case 'pin':

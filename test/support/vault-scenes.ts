@@ -45,6 +45,10 @@ export const SCENES: readonly VaultScene[] = [
     await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
     return { do: 'backup', item: 'box', disks: ['a'] };
   }),
+  scene('a backup with a hook behind it', 'more', async ({ home }) => {
+    await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
+    return { do: 'backup', item: 'box', disks: ['a'], post: 'exit 0' };
+  }),
   scene('a backup of what did not change', 'more', async () => ({ do: 'backup', item: 'box', disks: ['a'] })),
   scene('a backup that goes on with another', 'more', async ({ home }) => {
     await writeDisk(home, 'a', [41, 2, 0, 11, 42, 5, 43, 7, 8, 9]);
@@ -63,6 +67,7 @@ export const SCENES: readonly VaultScene[] = [
     ...{ do: 'restore', ref: points.latest, to: 'restored.vhd' },
   })),
   scene('forgetting points', 'same', async ({ points }) => ({ do: 'forget', refs: [points.old, points.web] })),
+  scene('forgetting by a rule', 'same', async () => ({ do: 'forget by a rule', item: 'box', last: 1 })),
   scene('bringing a point back', 'same', async ({ points }) => ({ do: 'unforget', refs: [points.forgotten] })),
   scene('pinning a point', 'same', async ({ points }) => ({ do: 'pin', ref: points.old })),
   scene('taking a pin away', 'same', async ({ points }) => ({ do: 'unpin', ref: points.pinned })),
