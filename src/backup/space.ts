@@ -3,6 +3,10 @@ import { MIB } from '../base/units.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { Vault } from '../vault/vault.ts';
 
+/** What to do where the disk of the vault is full. */
+export const FULL_VAULT_CURE =
+  'free some space on the file system of the vault; or give old points up: `vhdvault forget` them, then `vhdvault gc`, which frees at once with --soft-delete 0s --grace 0s (then no forgotten point can be brought back)';
+
 /**
  * Space before the start (S2): refuses below the working set (two packs per thread, index and log), warns when a first
  * full might not fit.
@@ -22,7 +26,7 @@ export async function checkSpace(
       'NO_SPACE',
       `the vault has ${mib(free)} MiB free, a run needs at least ${mib(working)} MiB`,
       {
-        hint: 'free some space on the file system of the vault; nothing was written',
+        hint: `${FULL_VAULT_CURE}; nothing was written`,
         details: { free, needed: working },
       },
     );

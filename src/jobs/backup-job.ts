@@ -1,4 +1,5 @@
-import { checkSpace } from '../backup/space.ts';
+import { join } from 'node:path';
+import { checkSpace, FULL_VAULT_CURE } from '../backup/space.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
@@ -15,7 +16,7 @@ import { lockForWriting } from './lock-for-writing.ts';
 import { makePoint } from './make-point.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
-import type { DiskArgument } from './types.ts';
+import type { DiskArgument, NamedDisk } from './types.ts';
 
 /** How often a run begins again because another one closed its job; each time that other one had to be very sure. */
 const MOST_JOBS = 3;
@@ -37,6 +38,17 @@ export async function backup(
   checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
+  return await backupItem(session, item, named, options).catch((error: unknown) => {
+    throw withCure(session, error);
+  });
+}
+
+async function backupItem(
+  session: VaultSession,
+  item: string,
+  named: readonly NamedDisk[],
+  options: BackupOptions,
+): Promise<BackupResult> {
   await using lock = await lockForWriting(session, item, options.signal);
   await session.vault.refresh();
   if (session.vault.damage) throw session.vault.damage;
@@ -47,6 +59,17 @@ export async function backup(
     await checkRoom(run);
     return await runJobs(run, hooks, lock);
   });
+}
+
+/** Whoever has no room in the vault is told how to make some; where else a disk is full, the path says it. */
+function withCure({ vault }: VaultSession, error: unknown): unknown {
+  if (!isError(error, 'NO_SPACE') || error.details.system === 'EFBIG') return error;
+  const { address } = vault.store;
+  const { path } = error.details;
+  const places = address.kind === 'folder' ? [address.path, address.staging] : [];
+  if (!places.some((place) => place !== undefined && String(path).startsWith(join(place, '/')))) return error;
+  const hint = `${FULL_VAULT_CURE}. Nothing that was saved before is lost`;
+  return new VhdvaultError('NO_SPACE', error.message, { hint, details: error.details, cause: error });
 }
 
 async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promise<void> {

@@ -14,11 +14,11 @@ import { applySweep, deleteFiles, planSweep } from '../prune/sweep.ts';
 import { ageTime, checkClock } from './check-clock.ts';
 import { type Collection, checkSpans, markAll, openCollection, stagingOf } from './gc-collection.ts';
 import { previewGc } from './gc-preview.ts';
-import { openReserve, type Reserve } from './gc-reserve.ts';
 import { count, countAbandoned, countSwept, newTally, setLater, type Tally } from './gc-tally.ts';
 import type { GcOptions, GcResult } from './gc-types.ts';
 import { type ItemLock, removeDeadLocks } from './item-lock.ts';
 import { lockForWriting } from './lock-for-writing.ts';
+import { openReserve, type Reserve } from './open-reserve.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
 
@@ -54,9 +54,7 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
   const all = openCollection(session, options, tally, lock);
   try {
     await collectAll(all, reserve);
-    const problem = await reserve.restore(options.signal);
-    if (problem !== undefined) tally.warnings.push(problem);
-    else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
+    await restoreReserve(all, reserve);
   } finally {
     if (vault.state.sequence > before || options.acceptClock) await session.rememberHead(options);
   }
@@ -89,10 +87,17 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   );
   await sweep(all);
   setLater(tally, (await planSweep(vault, { now: ageTime(session), grace }, { signal })).later);
-  if (tally.freedBytes === 0 && reserve.wasUsed && tally.freedLater.length > 0)
+}
+
+/** It may have been used before this gc: by a forget, or by the gc of yesterday. */
+async function restoreReserve({ options, tally }: Collection, reserve: Reserve): Promise<void> {
+  const problem = await reserve.restore(options.signal);
+  if (problem?.code === 'NO_SPACE' && tally.freedBytes === 0 && tally.freedLater.length > 0)
     tally.warnings.push(
       'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
     );
+  if (problem) tally.warnings.push(problem.message);
+  else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
 }
 
 async function sweep({ session, options: { signal }, tally, grace }: Collection): Promise<void> {

@@ -1,13 +1,15 @@
-import { isError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { checkReserve, RESERVE_PATH, writeReserve } from '../vault/reserve.ts';
 import type { Vault } from '../vault/vault.ts';
 
-/** The file that a vault has for a full disk: a gc deletes it to write what frees more, and makes it again (D7). */
+/**
+ * The file that a vault has for a full disk: whoever writes what frees more (a forget, a gc) deletes it, and a gc makes it again (D7).
+ */
 export interface Reserve {
   /** Does what must be done on a full disk too: where it fails for lack of space, the reserve goes, and it is done again. */
   firstOfAll<T>(work: () => Promise<T>): Promise<T>;
-  /** Makes it anew where it is missing or wrong; returns what kept it from that. */
-  restore(signal: AbortSignal | undefined): Promise<string | undefined>;
+  /** Makes it anew where it is missing or wrong; returns what kept it from that: NO_SPACE where there is no room. */
+  restore(signal: AbortSignal | undefined): Promise<VhdvaultError | undefined>;
   readonly wasUsed: boolean;
 }
 
@@ -35,10 +37,13 @@ export function openReserve({ store, config }: Vault): Reserve {
     async restore(signal) {
       const trouble = await checkReserve(store, config.reserve, { signal });
       if (!trouble) return undefined;
-      if (trouble.unread !== null) return `the reserve ${trouble.what}`;
+      if (trouble.unread !== null) return new VhdvaultError('IO', `the reserve ${trouble.what}`);
       const room = await store.free();
       if (room !== undefined && room < config.reserve)
-        return `the reserve of ${config.reserve} bytes has no room: the disk of the vault has ${room} free`;
+        return new VhdvaultError(
+          'NO_SPACE',
+          `the reserve of ${config.reserve} bytes has no room: the disk of the vault has ${room} free`,
+        );
       try {
         await store.remove(RESERVE_PATH);
         await writeReserve(store, config.reserve);
@@ -49,7 +54,7 @@ export function openReserve({ store, config }: Vault): Reserve {
         if (isError(error, 'TARGET_EXISTS')) return undefined;
         if (!isError(error, 'NO_SPACE', 'IO', 'NO_PERMISSION')) throw error;
         await store.remove(RESERVE_PATH).catch(() => undefined);
-        return `the reserve could not be made: ${error.message}`;
+        return new VhdvaultError(error.code, `the reserve could not be made: ${error.message}`, { cause: error });
       }
     },
   };
