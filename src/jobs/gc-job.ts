@@ -1,18 +1,29 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
+import { DAY } from '../base/units.ts';
+import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { abandonJobs, findDeadJobs } from '../prune/abandon.ts';
 import { applyCondemn, planCondemn } from '../prune/condemn.ts';
 import { removeLeftovers } from '../prune/leftovers.ts';
 import type { Marks } from '../prune/mark.ts';
 import { mergeIndex } from '../prune/merge-index.ts';
 import { Needs } from '../prune/needs.ts';
-import { findOrphans } from '../prune/orphans.ts';
+import { findOrphans, type Orphans } from '../prune/orphans.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
 import { planRepack } from '../prune/plan-repack.ts';
 import { repack } from '../prune/repack.ts';
 import { applySweep, deleteFiles, planSweep } from '../prune/sweep.ts';
 import { ageTime, checkClock } from './check-clock.ts';
-import { type Collection, checkSpans, markAll, openCollection, stagingOf } from './gc-collection.ts';
+import {
+  type Collection,
+  checkSpans,
+  leftoversIn,
+  markAll,
+  openCollection,
+  type Staging,
+  stagingOf,
+  tellKept,
+} from './gc-collection.ts';
 import { previewGc } from './gc-preview.ts';
 import { count, countAbandoned, countSwept, newTally, setLater, type Tally } from './gc-tally.ts';
 import type { GcOptions, GcResult } from './gc-types.ts';
@@ -39,7 +50,10 @@ export async function gc(session: VaultSession, options: GcOptions = {}): Promis
     await vault.refresh();
     await previewGc(openCollection(session, options, tally));
   } else await collect(session, options, tally);
-  return { dryRun: options.dryRun ?? false, ...tally, seconds: (vault.clock.monotonic() - begun) / 1000 };
+  const { softDelete = SOFT_DELETE, grace = DAY } = options;
+  const spans = { softDelete: softDelete / 1000, grace: grace / 1000 };
+  const seconds = (vault.clock.monotonic() - begun) / 1000;
+  return { dryRun: options.dryRun ?? false, ...tally, ...spans, seconds };
 }
 
 async function collect(session: VaultSession, options: GcOptions, tally: Tally): Promise<void> {
@@ -68,11 +82,7 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const dead = staging ? await findDeadJobs({ vault, ...staging, now: ageTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
   // Before what may be blocked, and in the way of nothing: no point needs any of it.
-  if (staging)
-    await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive }).catch((error: unknown) => {
-      if (!isError(error, 'IO', 'NO_PERMISSION', 'NO_SPACE')) throw error;
-      tally.warnings.push(`what interrupted runs left was not removed: ${error.message}`);
-    });
+  await tidyStaging(all, staging);
   await forgetScratch(session, staging?.locations ?? []);
   await removeDeadLocks(vault);
   const marks = await markAll(all);
@@ -80,24 +90,36 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const plan = await planCondemn(vault, marks, { signal });
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
-  await deleteOrphans(all);
+  const orphans = await deleteOrphans(all);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),
   );
   await sweep(all);
   setLater(tally, (await planSweep(vault, { now: ageTime(session), grace }, { signal })).later);
+  await tellKept(all, staging, orphans);
 }
 
 /** It may have been used before this gc: by a forget, or by the gc of yesterday. */
 async function restoreReserve({ options, tally }: Collection, reserve: Reserve): Promise<void> {
   const problem = await reserve.restore(options.signal);
-  if (problem?.code === 'NO_SPACE' && tally.freedBytes === 0 && tally.freedLater.length > 0)
+  if (problem?.code === 'NO_SPACE' && tally.freedLater.length > 0)
     tally.warnings.push(
       'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
     );
   if (problem) tally.warnings.push(problem.message);
   else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
+}
+
+async function tidyStaging(all: Collection, staging: Staging | undefined): Promise<void> {
+  const { session, tally } = all;
+  const left = await leftoversIn(all, staging);
+  try {
+    await removeLeftovers(session.vault, left, (bytes) => countSwept(tally, 'leftovers', bytes));
+  } catch (error) {
+    if (!isError(error, 'IO', 'NO_PERMISSION', 'NO_SPACE')) throw error;
+    tally.warnings.push(`what interrupted runs left was not removed: ${error.message}`);
+  }
 }
 
 async function sweep({ session, options: { signal }, tally, grace }: Collection): Promise<void> {
@@ -106,11 +128,13 @@ async function sweep({ session, options: { signal }, tally, grace }: Collection)
   await applySweep(vault, plan, { signal }, (kind, bytes) => countSwept(tally, kind, bytes));
 }
 
-async function deleteOrphans({ session: { vault }, options: { signal }, tally }: Collection): Promise<void> {
-  const { packs, segments, warnings } = await findOrphans(vault, { signal });
+async function deleteOrphans({ session: { vault }, options: { signal }, tally }: Collection): Promise<Orphans> {
+  const orphans = await findOrphans(vault, { signal });
+  const { packs, segments, warnings } = orphans;
   tally.warnings.push(...warnings);
   await deleteFiles(vault, packs, { signal, onDelete: (bytes) => countSwept(tally, 'packs', bytes) });
   await deleteFiles(vault, segments, { signal, onDelete: (bytes) => countSwept(tally, 'segments', bytes) });
+  return orphans;
 }
 
 /** What a run of this machine that nobody can go on with kept in the cache; it saves time only, and so does its removal. */

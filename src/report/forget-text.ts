@@ -63,9 +63,10 @@ function sumLines({ dryRun, forgotten, kept }: ForgetResult, look: Look): string
     first.expires === null
       ? '; until when is known when the clock is sure again'
       : ` until ${momentText(first.expires)}`;
+  const [them, they] = one ? ['it', 'it holds'] : ['them', 'they hold'];
   return [
     paint(look, 'bold', `${count} forgotten${others}`),
-    `\`${back}\` brings ${one ? 'it' : 'them'} back${until}; after that, \`vhdvault gc\` frees what only ${one ? 'it holds' : 'they hold'}`,
+    `\`${back}\` brings ${them} back${until}; after that, \`vhdvault gc\` gives ${them} up, and a gc 24 h later frees what only ${they}`,
   ];
 }
 

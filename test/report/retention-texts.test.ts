@@ -44,7 +44,7 @@ describe('forgetting', () => {
       "item   point     time
       web01  p7e2d90a  2026-11-20 10:00
       1 point forgotten, 2 kept
-      \`vhdvault unforget web01@p7e2d90aa55667788\` brings it back until 2026-12-06 18:00; after that, \`vhdvault gc\` frees what only it holds"
+      \`vhdvault unforget web01@p7e2d90aa55667788\` brings it back until 2026-12-06 18:00; after that, \`vhdvault gc\` gives it up, and a gc 24 h later frees what only it holds"
     `);
     const two = { ...done, kept: [], forgotten: [...done.forgotten, { ...otherPoint, expires: null }] };
     expect(forgetText(two, plain)).toMatchInlineSnapshot(`
@@ -52,7 +52,7 @@ describe('forgetting', () => {
       web01  p7e2d90a  2026-11-20 10:00
       db01   p9c1fa2b  2026-11-21 10:00
       2 points forgotten
-      \`vhdvault unforget ITEM@ID...\` brings them back until 2026-12-06 18:00; after that, \`vhdvault gc\` frees what only they hold"
+      \`vhdvault unforget ITEM@ID...\` brings them back until 2026-12-06 18:00; after that, \`vhdvault gc\` gives them up, and a gc 24 h later frees what only they hold"
     `);
   });
 
