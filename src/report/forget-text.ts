@@ -2,6 +2,7 @@ import type { ForgetResult, ForgottenPoint, KeptPoint, UnforgetResult } from '..
 import { gcText } from './gc-text.ts';
 import { type Look, paint } from './look.ts';
 import { momentText } from './moment.ts';
+import { problemText } from './problem-text.ts';
 import { countText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 import { shortPoints } from './short-name.ts';
@@ -15,7 +16,16 @@ export function forgetText(result: ForgetResult, look: Look): string {
   // The warnings of the gc are among those of the whole.
   const freed = result.gc === null ? [] : [gcText({ ...result.gc, warnings: [] }, look)];
   const remarks = remarkLines(look, result.warnings, result.notices);
-  return [...table, ...remarks, ...sumLines(result, look), ...freed].join('\n');
+  return [...table, ...remarks, ...sumLines(result, look), ...freed, ...failureLines(result, look)].join('\n');
+}
+
+function failureLines({ gcError }: ForgetResult, look: Look): string[] {
+  if (gcError === null) return [];
+  const { hint, ...problem } = gcError;
+  if (problem.code === 'CANCELLED')
+    return [problemText({ ...problem, message: 'the gc was cancelled', hint: 'run `vhdvault gc`: it goes on' }, look)];
+  const message = `the gc failed: ${problem.message}`;
+  return [problemText({ ...problem, message, ...(hint !== null && { hint }) }, look)];
 }
 
 export function unforgetText({ unforgotten, warnings, notices }: UnforgetResult, look: Look): string {
@@ -51,21 +61,24 @@ function identityCells({ item, point, time }: Row, short: (id: string) => string
   return [item, short(point), momentText(time)];
 }
 
-function sumLines({ dryRun, forgotten, kept }: ForgetResult, look: Look): string[] {
+function sumLines({ dryRun, forgotten, kept, gc }: ForgetResult, look: Look): string[] {
   const [first] = forgotten;
   const others = kept.length > 0 ? `, ${kept.length} kept` : '';
   if (!first) return [`nothing to forget${others}`];
   const count = countText(forgotten.length, 'point');
   if (dryRun) return [`dry run: ${count} would be forgotten${others}`];
   const one = forgotten.length === 1;
+  const [them, they] = one ? ['it', 'it holds'] : ['them', 'they hold'];
   const back = one ? `vhdvault unforget ${first.item}@${first.point}` : 'vhdvault unforget ITEM@ID...';
   const until =
     first.expires === null
       ? '; until when is known when the clock is sure again'
       : ` until ${momentText(first.expires)}`;
-  const [them, they] = one ? ['it', 'it holds'] : ['them', 'they hold'];
+  const sum = paint(look, 'bold', `${count} forgotten${others}`);
+  // By the gc of this run, whose text follows.
+  if (gc?.softDelete === 0) return [`${sum}; the gc gave ${them} up, and nothing brings ${them} back`];
   return [
-    paint(look, 'bold', `${count} forgotten${others}`),
+    sum,
     `\`${back}\` brings ${them} back${until}; after that, \`vhdvault gc\` gives ${them} up, and a gc 24 h later frees what only ${they}`,
   ];
 }

@@ -19,7 +19,7 @@ const oldPoint = { item: 'web01', point: 'p7e2d90aa55667788', time: '2026-11-20T
 const newPoint = { item: 'web01', point: 'p7e2d90ab00000000', time: '2026-11-22T09:00:00Z' };
 const otherPoint = { item: 'db01', point: 'p9c1fa2b300112233', time: '2026-11-21T09:00:00Z' };
 const plan: ForgetResult = {
-  ...{ dryRun: true, gc: null, ...told },
+  ...{ dryRun: true, gc: null, gcError: null, ...told },
   forgotten: [{ ...oldPoint, expires: null }],
   kept: [
     { ...otherPoint, reasons: ['latest', 'daily 2026-11-21'] },
@@ -54,6 +54,24 @@ describe('forgetting', () => {
       2 points forgotten
       \`vhdvault unforget ITEM@ID...\` brings them back until 2026-12-06 18:00; after that, \`vhdvault gc\` gives them up, and a gc 24 h later frees what only they hold"
     `);
+  });
+
+  test('with a gc that fails, or is cancelled, tells both', () => {
+    const failed = { code: 'GC_BLOCKED', message: 'x cannot be read', hint: 'run y', details: {} } as const;
+    const lines = (gcError: ForgetResult['gcError']): string[] =>
+      forgetText({ ...done, gcError }, plain)
+        .split('\n')
+        .slice(2);
+    expect(lines(failed)).toEqual([
+      '1 point forgotten, 2 kept',
+      expect.stringContaining('vhdvault unforget'),
+      'vhdvault: the gc failed: x cannot be read [GC_BLOCKED]',
+      'run y',
+    ]);
+    expect(lines({ ...failed, code: 'CANCELLED', hint: null }).slice(2)).toEqual([
+      'vhdvault: the gc was cancelled [CANCELLED]',
+      'run `vhdvault gc`: it goes on',
+    ]);
   });
 
   test('nothing says so', () => {
