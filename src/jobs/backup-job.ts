@@ -4,6 +4,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { checkName } from '../base/names.ts';
+import { pointsOf } from '../point/catalog.ts';
 import { capturedPacks, createStaging, removeParts, type StagingLocation } from '../staging/staging-location.ts';
 import { type BackupHooks, withHooks } from './backup-hooks.ts';
 import { type BackupRun, openRun } from './backup-run.ts';
@@ -72,8 +73,13 @@ function withCure({ vault }: VaultSession, error: unknown): unknown {
   return new VhdvaultError('NO_SPACE', error.message, { hint, details: error.details, cause: error });
 }
 
-async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promise<void> {
-  for (const warning of await checkSpace(session.vault, session.pool.threads, plan.base === undefined, sources)) {
+async function checkRoom({ session, item, plan, sources, warnings }: BackupRun): Promise<void> {
+  const { vault, pool } = session;
+  // What a full one stored tells nothing of one that compares.
+  const last = pointsOf(vault, item).findLast(({ manifest }) => manifest.type !== 'full');
+  const lastStored = last?.manifest.disks.reduce((sum, { bytes }) => sum + bytes.stored, 0);
+  const forecast = { threads: pool.threads, isFirst: plan.base === undefined, lastStored, disks: sources };
+  for (const warning of await checkSpace(vault, forecast)) {
     // Told now, not only at the end, which a full disk may prevent.
     session.notice(warning);
     warnings.push(warning);
