@@ -10,9 +10,9 @@ import { tableLines } from './table.ts';
 
 type Row = Pick<ForgottenPoint, 'item' | 'point' | 'time'>;
 
-/** Of a dry run the whole plan; else what was forgotten, and how to bring it back. */
-export function forgetText(result: ForgetResult, look: Look): string {
-  const table = result.dryRun ? planLines(result) : pointLines(result.forgotten);
+/** Of a dry run the whole plan; else what was forgotten, and how to bring it back. `zone`: that of the rules, if one was named. */
+export function forgetText(result: ForgetResult, look: Look, zone?: string): string {
+  const table = result.dryRun ? planLines(result, zone) : pointLines(result.forgotten, zone);
   // The warnings of the gc are among those of the whole.
   const freed = result.gc === null ? [] : [gcText({ ...result.gc, warnings: [] }, look)];
   const remarks = remarkLines(look, result.warnings, result.notices);
@@ -35,7 +35,7 @@ export function unforgetText({ unforgotten, warnings, notices }: UnforgetResult,
 }
 
 /** Kept and forgotten points among each other, by item and time as the plan has them. */
-function planLines({ forgotten, kept }: ForgetResult): string[] {
+function planLines({ forgotten, kept }: ForgetResult, zone: string | undefined): string[] {
   const why = kept.length > 0 ? 'no rule keeps it' : 'named';
   const rows = [
     ...forgotten.map((point) => ({ point, cells: ['forget', why] })),
@@ -44,21 +44,26 @@ function planLines({ forgotten, kept }: ForgetResult): string[] {
   const order = rows.sort((a, b) => compare(a.point.item, b.point.item) || compare(a.point.time, b.point.time));
   if (order.length === 0) return [];
   const short = shortPoints(order.map(({ point }) => point.point));
-  const cells = order.map(({ point, cells }) => [...identityCells(point, short), ...cells]);
-  return tableLines(cells, { head: ['item', 'point', 'time', 'plan', 'reasons'] });
+  const cells = order.map(({ point, cells }) => [...identityCells(point, short, zone), ...cells]);
+  return tableLines(cells, { head: ['item', 'point', timeHead(zone), 'plan', 'reasons'] });
 }
 
-function pointLines(points: readonly Row[]): string[] {
+function pointLines(points: readonly Row[], zone?: string): string[] {
   if (points.length === 0) return [];
   const short = shortPoints(points.map(({ point }) => point));
   return tableLines(
-    points.map((point) => identityCells(point, short)),
-    { head: ['item', 'point', 'time'] },
+    points.map((point) => identityCells(point, short, zone)),
+    { head: ['item', 'point', timeHead(zone)] },
   );
 }
 
-function identityCells({ item, point, time }: Row, short: (id: string) => string): string[] {
-  return [item, short(point), momentText(time)];
+/** Times of day without a word are local ones. */
+function timeHead(zone: string | undefined): string {
+  return zone === undefined ? 'time' : `time (${zone})`;
+}
+
+function identityCells({ item, point, time }: Row, short: (id: string) => string, zone?: string): string[] {
+  return [item, short(point), momentText(time, zone)];
 }
 
 function sumLines({ dryRun, forgotten, kept, gc }: ForgetResult, look: Look): string[] {

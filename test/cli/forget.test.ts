@@ -84,6 +84,7 @@ describe('forget', () => {
   test('in a dry run, then really, then back', async () => {
     const dry = await run('forget', 'web01', '--keep-last', '1', '--keep-monthly', '0', '--zone', 'utc', '--dry-run');
     expect(dry.result).toMatchObject({ dryRun: true, forgotten: [{}, {}], kept: [{ reasons: ['latest', 'last 1'] }] });
+    expect(dry.text(plain)).toMatch(/ time \(utc\) /);
     expect(dry.text(plain)).toMatch(/^dry run: 2 points would be forgotten, 1 kept$/m);
     const done = await run('forget', '--keep-last', '1');
     expect(exitCodeOfResult(done.result)).toBe(0);

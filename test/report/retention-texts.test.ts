@@ -56,6 +56,15 @@ describe('forgetting', () => {
     `);
   });
 
+  test('by the days of a zone tells times in it', () => {
+    const lines = (result: ForgetResult): string[] => forgetText(result, plain, 'America/New_York').split('\n');
+    expect(lines(plan).slice(0, 2)).toEqual([
+      'item   point      time (America/New_York)  plan    reasons',
+      'db01   p9c1fa2b   2026-11-21 04:00         keep    latest, daily 2026-11-21',
+    ]);
+    expect(lines(done)[1]).toBe('web01  p7e2d90a  2026-11-20 04:00');
+  });
+
   test('with a gc that fails, or is cancelled, tells both', () => {
     const failed = { code: 'GC_BLOCKED', message: 'x cannot be read', hint: 'run y', details: {} } as const;
     const lines = (gcError: ForgetResult['gcError']): string[] =>

@@ -70,7 +70,7 @@ export const forgetCommand: Command = command({
     };
     checkWhat(what, options);
     const result = await inVault(args, run, (session, watch) => forget(session, what, { ...watch, ...options }));
-    return { result, text: (look) => forgetText(result, look) };
+    return { result, text: (look) => forgetText(result, look, args.zone) };
   },
 });
 
