@@ -46,8 +46,9 @@ export interface GcResult {
    * item is null where nobody can tell it, as of a run that stages elsewhere and may be at work; so are the bytes.
    */
   unfinished: { item: string | null; opened: string; bytes: number | null; at: string }[];
-  /** In seconds: what it went by. */
+  /** For how long forgotten points can be brought back, by which this gc went, in seconds. */
   softDelete: number;
+  /** For how long what was given up stays, in seconds. */
   grace: number;
   /** What the user must act on. */
   warnings: string[];
