@@ -39,7 +39,12 @@ export async function writeLog<T>(
   };
   const result = await work(commit);
   if (entries > 0 || trust.acceptClock) await session.rememberHead(trust);
-  if (reserve.wasUsed) notice('the disk of the vault was full: its reserve was used, and `vhdvault gc` makes it again');
+  if (reserve.wasUsed) {
+    // What is left of it is set aside again at once: a backup that comes before the gc would take it.
+    const problem = await reserve.restore(undefined);
+    const left = problem ? ` (${problem.message})` : '';
+    notice(`the disk of the vault was full: its reserve was used, and \`vhdvault gc\` makes it whole again${left}`);
+  }
   return result;
 }
 

@@ -116,10 +116,28 @@ describeIf(
       const { forgotten } = await full.within((session) =>
         forget({ ...session, notice: (text) => notices.push(text) }, { refs: [full.gone] }),
       );
-      expect([forgotten.length, notices]).toEqual([1, [expect.stringContaining('`vhdvault gc` makes it again')]]);
+      expect([forgotten.length, notices]).toEqual([1, [expect.stringContaining('`vhdvault gc` makes it whole again')]]);
+      // A backup may come first.
+      full.mount.leave(0);
       const { freedBytes, warnings } = await full.gc(AT_ONCE);
       expect(freedBytes).toBeGreaterThan(20 * 16384);
       expect(warnings).toEqual([]);
+      expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
+      await full.check();
+    });
+
+    it('that takes the reserve and frees nothing leaves most of it, so that what fills the disk again does no harm', async () => {
+      using full = await sceneOfTwo();
+      for (let night = 0; night < 3; night++) {
+        full.mount.leave(0);
+        expect((await full.gc({})).warnings).toEqual([
+          expect.stringMatching(/^the reserve has no room: \d+ of 262144 bytes/),
+        ]);
+        expect((await stat(join(full.vault, 'reserve'))).size).toBeGreaterThan(RESERVE / 2);
+      }
+      full.mount.leave(0);
+      await full.within((session) => forget(session, { refs: [full.gone] }));
+      expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
       expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
       await full.check();
     });
