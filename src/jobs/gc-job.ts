@@ -100,13 +100,22 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   await tellKept(all, staging, orphans);
 }
 
+/** What a gc could free at once on a full disk, and does not unasked. */
+function waysOut({ freedLater, forgottenLater, freedBytes }: Tally): string[] {
+  if (freedLater.length > 0)
+    return [
+      'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
+    ];
+  if (forgottenLater.length === 0 || freedBytes > 0) return [];
+  return [
+    'the disk is full, and forgotten points are kept for a while: `vhdvault gc --soft-delete 0s --grace 0s` frees what only they hold at once, and nothing brings them back then',
+  ];
+}
+
 /** It may have been used before this gc: by a forget, or by the gc of yesterday. */
 async function restoreReserve({ options, tally }: Collection, reserve: Reserve): Promise<void> {
   const problem = await reserve.restore(options.signal);
-  if (problem?.code === 'NO_SPACE' && tally.freedLater.length > 0)
-    tally.warnings.push(
-      'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
-    );
+  if (problem?.code === 'NO_SPACE') tally.warnings.push(...waysOut(tally));
   if (problem) tally.warnings.push(problem.message);
   else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
 }

@@ -53,7 +53,7 @@ export function openReserve({ store, config }: Vault): Reserve {
 }
 
 /** Of the room that there is; the rest is for the file system's own needs, and for whoever writes meanwhile. */
-const SHARE = 0.9;
+const SHARE = 0.95;
 
 async function make(store: Store, size: number): Promise<VhdvaultError | undefined> {
   try {

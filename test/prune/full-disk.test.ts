@@ -146,6 +146,10 @@ describeIf(
       using full = await sceneOfTwo();
       full.mount.leave(0);
       await full.within((session) => forget(session, { refs: [full.gone] }));
+      expect((await full.gc({})).warnings).toEqual([
+        expect.stringContaining('`vhdvault gc --soft-delete 0s --grace 0s` frees'),
+        expect.stringContaining('the reserve'),
+      ]);
       expect((await full.gc({ softDelete: 0 })).warnings).toEqual([
         expect.stringContaining('vhdvault gc --grace 0s'),
         expect.stringContaining('the reserve'),
