@@ -129,20 +129,27 @@ export function checkDiskSize(name: string, size: number, blockSize: number): vo
 export const MOST_POINTS = 9999;
 const NEARLY_FULL = 9000;
 
-/** @throws ITEM_FULL */
-export function checkPointCount(item: string, points: number): void {
-  if (points < MOST_POINTS) return;
-  throw new VhdvaultError('ITEM_FULL', `${item} has ${points} recovery points, as many as an item may have`, {
-    hint: `forget some: vhdvault forget ${item} --keep-daily 30 --keep-monthly 12 --dry-run shows which would go`,
+/** `points`: those that are there; `more` are to come. @throws ITEM_FULL */
+export function checkPointCount(item: string, points: number, more = 1): void {
+  if (points + more <= MOST_POINTS) return;
+  const room =
+    more === 1 ? `, as many as an item may have` : ` and may have ${MOST_POINTS}: there is no room for ${more} more`;
+  throw new VhdvaultError('ITEM_FULL', `${item} has ${points} recovery points${room}`, {
+    hint: `forget some: ${forgetExample(item)}`,
     details: { item, points },
   });
 }
 
+/** `points`: with the one that is being made. */
 export function fullnessWarning(item: string, points: number): string[] {
   if (points < NEARLY_FULL) return [];
   return [
-    `${item} has ${points} of at most ${MOST_POINTS} recovery points: forget some soon (vhdvault forget ${item} --keep-daily 30 --keep-monthly 12)`,
+    `with this one, ${item} has ${points} of at most ${MOST_POINTS} recovery points: forget some soon (${forgetExample(item)})`,
   ];
+}
+
+function forgetExample(item: string): string {
+  return `\`vhdvault forget ${item} --keep-daily 30 --keep-monthly 12 --dry-run\` shows which would go`;
 }
 
 /** Every name once. @throws DISK_NAME, USAGE */

@@ -79,13 +79,16 @@ export function exitCodeOfError(code: ErrorCode): number {
 export interface Verdict {
   ok?: boolean;
   warnings?: readonly string[];
+  /** Of a part that failed when another one was done. */
+  gcError?: { code: ErrorCode } | null;
   findings?: readonly Finding[];
   /** What a repair did. The findings that it left were there before: only damage counts. */
   actions?: readonly object[];
 }
 
-/** Damage beats warnings; a finding is a warning where it is called one and has a cure for the user to apply. */
+/** A part that failed is as if all had, but told with what was done. Damage beats warnings; a finding is a warning where it is called one and has a cure for the user to apply. */
 export function exitCodeOfResult(result: Verdict): number {
+  if (result.gcError) return exitCodeOfError(result.gcError.code);
   if (result.ok === false) return DAMAGE_FOUND;
   if (result.actions && (result.warnings ?? []).length === 0) return DONE;
   const toDo = result.findings?.some((finding) => finding.severity === 'warning' && finding.cure !== '') ?? false;

@@ -1,4 +1,4 @@
-import { isError, type PlainError, systemCode, toPlain } from '../base/errors.ts';
+import { type ErrorCode, isError, type PlainError, systemCode, toPlain } from '../base/errors.ts';
 import type { Outcome, Run } from './command.ts';
 import { DONE, exitCodeOfError, exitCodeOfResult } from './exit-code.ts';
 import { parseArguments } from './parse-arguments.ts';
@@ -16,16 +16,18 @@ export async function main(): Promise<void> {
   const secrets = new Secrets();
   secrets.keep(env.VHDVAULT_PASSPHRASE);
   const signals = listenForSignals();
+  const ofSignal = (code: ErrorCode | undefined): number | undefined =>
+    code === 'CANCELLED' ? signals.exitCode : undefined;
   try {
     const outcome = await perform(words, { env, cwd: process.cwd(), signal: signals.signal, stdin, stderr, secrets });
     if ('print' in outcome) stdout.write(`${outcome.print}\n`);
     else printOutcome(outcome, json, stdout, lookOf(stdout, env));
-    process.exitCode = 'print' in outcome ? DONE : exitCodeOfResult(outcome.result);
+    if ('print' in outcome) process.exitCode = DONE;
+    else process.exitCode = ofSignal(outcome.result.gcError?.code) ?? exitCodeOfResult(outcome.result);
   } catch (error) {
     const problem = problemOf(error, words, env.VHDVAULT_DEBUG === '1');
     printProblem(secrets.redactError(problem), json, { stdout, stderr }, lookOf(stderr, env));
-    const cancelled = problem.code === 'CANCELLED' ? signals.exitCode : undefined;
-    process.exitCode = cancelled ?? exitCodeOfError(problem.code);
+    process.exitCode = ofSignal(problem.code) ?? exitCodeOfError(problem.code);
   }
 }
 

@@ -1,8 +1,10 @@
-import { checkSpace } from '../backup/space.ts';
+import { join } from 'node:path';
+import { checkSpace, FULL_VAULT_CURE } from '../backup/space.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { checkName } from '../base/names.ts';
+import { pointsOf } from '../point/catalog.ts';
 import { capturedPacks, createStaging, removeParts, type StagingLocation } from '../staging/staging-location.ts';
 import { type BackupHooks, withHooks } from './backup-hooks.ts';
 import { type BackupRun, openRun } from './backup-run.ts';
@@ -15,7 +17,7 @@ import { lockForWriting } from './lock-for-writing.ts';
 import { makePoint } from './make-point.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
-import type { DiskArgument } from './types.ts';
+import type { DiskArgument, NamedDisk } from './types.ts';
 
 /** How often a run begins again because another one closed its job; each time that other one had to be very sure. */
 const MOST_JOBS = 3;
@@ -37,6 +39,17 @@ export async function backup(
   checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
+  return await backupItem(session, item, named, options).catch((error: unknown) => {
+    throw withCure(session, error);
+  });
+}
+
+async function backupItem(
+  session: VaultSession,
+  item: string,
+  named: readonly NamedDisk[],
+  options: BackupOptions,
+): Promise<BackupResult> {
   await using lock = await lockForWriting(session, item, options.signal);
   await session.vault.refresh();
   if (session.vault.damage) throw session.vault.damage;
@@ -49,8 +62,24 @@ export async function backup(
   });
 }
 
-async function checkRoom({ session, plan, sources, warnings }: BackupRun): Promise<void> {
-  for (const warning of await checkSpace(session.vault, session.pool.threads, plan.base === undefined, sources)) {
+/** Whoever has no room in the vault is told how to make some; where else a disk is full, the path says it. */
+function withCure({ vault }: VaultSession, error: unknown): unknown {
+  if (!isError(error, 'NO_SPACE') || error.details.system === 'EFBIG') return error;
+  const { address } = vault.store;
+  const { path } = error.details;
+  const places = address.kind === 'folder' ? [address.path, address.staging] : [];
+  if (!places.some((place) => place !== undefined && String(path).startsWith(join(place, '/')))) return error;
+  const hint = `${FULL_VAULT_CURE}. Nothing that was saved before is lost`;
+  return new VhdvaultError('NO_SPACE', error.message, { hint, details: error.details, cause: error });
+}
+
+async function checkRoom({ session, item, plan, sources, warnings }: BackupRun): Promise<void> {
+  const { vault, pool } = session;
+  // What a full one stored tells nothing of one that compares.
+  const last = pointsOf(vault, item).findLast(({ manifest }) => manifest.type !== 'full');
+  const lastStored = last?.manifest.disks.reduce((sum, { bytes }) => sum + bytes.stored, 0);
+  const forecast = { threads: pool.threads, isFirst: plan.base === undefined, lastStored, disks: sources };
+  for (const warning of await checkSpace(vault, forecast)) {
     // Told now, not only at the end, which a full disk may prevent.
     session.notice(warning);
     warnings.push(warning);

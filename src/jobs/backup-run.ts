@@ -59,7 +59,7 @@ export async function openRun(
       ...{ session, item, options, sources, plan, started, begun },
       warnings: [
         ...clockWarning(session, options),
-        ...fullnessWarning(item, points.length),
+        ...fullnessWarning(item, points.length + 1),
         ...plan.warnings,
         ...sources.flatMap((source) => source.warnings),
       ],
@@ -79,10 +79,10 @@ export function replan(run: BackupRun): void {
   run.plan = planBackup({ type: options.type ?? 'auto', points, disks: sources.map(plannedDisk) });
 }
 
-/** @throws ITEM_FULL where the item has as many points as it may have */
-export function checkItemRoom(vault: Vault, item: string): void {
-  // Counting means parsing: only where it can come to so many.
-  if (vault.state.points.size >= MOST_POINTS) checkPointCount(item, pointsOf(vault, item).length);
+/** @throws ITEM_FULL where the item may not have so many more points */
+export function checkItemRoom(vault: Vault, item: string, more = 1): void {
+  // Counting means parsing: only where it can come to so many. All that are brought back are among them, forgotten.
+  if (vault.state.points.size >= MOST_POINTS) checkPointCount(item, pointsOf(vault, item).length, more);
 }
 
 /** Type and base turn out otherwise: the index is damaged, so nothing can be taken for granted and every id is looked up. */

@@ -1,10 +1,11 @@
 import { throwIfAborted } from '../base/abort.ts';
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { toPlain, VhdvaultError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { type CatalogPoint, findPoint, findPoints } from '../point/catalog.ts';
 import { acceptedTime, checkClock, logTime } from './check-clock.ts';
 import { type ForgetPlan, planByRules, planNamed } from './forget-plan.ts';
 import type { ForgetOptions, ForgetResult, ForgottenPoint, WhatToForget } from './forget-types.ts';
+import { checkSpans } from './gc-collection.ts';
 import { gc } from './gc-job.ts';
 import { iso, standingOf } from './point-standing.ts';
 import { damageWarnings } from './points.ts';
@@ -18,7 +19,8 @@ const MOST_POINTS = 10_000;
 
 /**
  * Forgets points: those that are named (all of them, or none), or of items what no rule keeps. `unforget` brings them back
- * for at least 14 days; what only they hold is freed by gc after that.
+ * for at least 14 days; after that a gc gives them up, and a later one frees what only they hold. What becomes of a gc that was asked
+ * for is told in the result, also where it fails or is cancelled.
  * @throws USAGE, ITEM_NAME, NO_SUCH_ITEM, NO_SUCH_POINT, POINT_PINNED, POINT_PROTECTED, LATEST_POINT without `force`,
  * CLOCK_DOUBTED without `acceptClock`, ITEM_LOCKED (in a vault for a single writer), VAULT_READ_ONLY, VAULT_DAMAGED,
  * OUTCOME_UNKNOWN, CANCELLED, IO
@@ -35,7 +37,8 @@ export async function forget(
 }
 
 /** @internal What a caller may get wrong, before the vault is looked at. @throws USAGE, ITEM_NAME */
-export function checkWhat(what: WhatToForget, { force = false }: ForgetOptions): void {
+export function checkWhat(what: WhatToForget, { force = false, ...options }: ForgetOptions): void {
+  checkGcSpans(options);
   if ('refs' in what) {
     if ('rules' in what) throw bothNamed();
     if (what.refs.length === 0) throw nothingNamed();
@@ -51,9 +54,23 @@ export function checkWhat(what: WhatToForget, { force = false }: ForgetOptions):
   });
 }
 
+function checkGcSpans({ gc, softDelete, grace }: ForgetOptions): void {
+  const given = Object.entries({ '--soft-delete': softDelete, '--grace': grace }).find(
+    ([, span]) => span !== undefined,
+  );
+  if (given && !gc) {
+    throw new VhdvaultError('USAGE', `${given[0]} goes with --gc`, {
+      hint: 'add --gc, or leave it out: forgetting alone gives nothing up',
+    });
+  }
+  checkSpans({ ...(softDelete !== undefined && { softDelete }), ...(grace !== undefined && { grace }) });
+}
+
 async function commitForget(session: VaultSession, what: WhatToForget, options: ForgetOptions): Promise<ForgetResult> {
   checkClock(session, options);
-  return await writeLog(session, options, (commit) => forgetAll(session, commit, planner(session, what, options)));
+  return await writeLog(session, options, (commit) =>
+    forgetAll(session, commit, planner(session, what, options), options),
+  );
 }
 
 /** The points are forgotten, and are to be told, whatever happens now. */
@@ -63,10 +80,8 @@ async function alsoGc(session: VaultSession, result: ForgetResult, options: Forg
     const freed = await gc(session, rest);
     return { ...result, gc: freed, warnings: [...result.warnings, ...freed.warnings] };
   } catch (error) {
-    const problem = isError(error) ? error : undefined;
-    if (!problem || problem.code === 'CANCELLED') throw error;
-    const cure = problem.hint === undefined ? '' : `: ${problem.hint}`;
-    return { ...result, warnings: [...result.warnings, `the gc failed: ${problem.message}${cure}`] };
+    const { code, message, hint = null, details = {} } = toPlain(error);
+    return { ...result, gcError: { code, message, hint, details } };
   }
 }
 
@@ -78,7 +93,7 @@ async function preview(opened: VaultSession, what: WhatToForget, options: Forget
   const plan = planner(session, what, options)();
   const doubt = !isDoubted ? [] : [`${clockDoubt}: it will be forgotten only with --accept-clock`];
   return {
-    ...resultOf(session, plan, plan.forget),
+    ...resultOf(session, plan, plan.forget, options),
     dryRun: true,
     warnings: damageWarnings(session),
     notices: [...plan.notices, ...doubt],
@@ -100,7 +115,12 @@ function planner(session: VaultSession, what: WhatToForget, options: ForgetOptio
   return () => planByRules(vault, named, rules, { now: logTime(session), latest: acceptedTime(session, options) });
 }
 
-async function forgetAll(session: VaultSession, commit: CommitEntry, planNow: () => ForgetPlan): Promise<ForgetResult> {
+async function forgetAll(
+  session: VaultSession,
+  commit: CommitEntry,
+  planNow: () => ForgetPlan,
+  options: ForgetOptions,
+): Promise<ForgetResult> {
   const { vault } = session;
   const done: CatalogPoint[] = [];
   let notices: readonly string[] | undefined;
@@ -118,7 +138,8 @@ async function forgetAll(session: VaultSession, commit: CommitEntry, planNow: ()
     notices ??= plan.notices;
     const left = plan.forget.length - gone.length;
     if (left > 0 && gone.length > 0) continue;
-    return { ...resultOf(session, plan, done), notices: [...notices], warnings: left > 0 ? [notForgotten(left)] : [] };
+    const warnings = left > 0 ? [notForgotten(left)] : [];
+    return { ...resultOf(session, plan, done, options), notices: [...notices], warnings };
   }
 }
 
@@ -127,17 +148,22 @@ function notForgotten(left: number): string {
   return `${left} of the points could not be forgotten yet: run the command again`;
 }
 
-function resultOf(session: VaultSession, plan: ForgetPlan, points: readonly CatalogPoint[]): ForgetResult {
+function resultOf(
+  session: VaultSession,
+  plan: ForgetPlan,
+  points: readonly CatalogPoint[],
+  { softDelete }: ForgetOptions,
+): ForgetResult {
   const { vault } = session;
   const now = logTime(session);
   const forgotten = points.map(
     (point): ForgottenPoint => ({
       ...identity(point),
-      expires: standingOf(vault, point, now).expires,
+      expires: standingOf(vault, point, now, softDelete).expires,
     }),
   );
   const kept = plan.kept.map(({ point, reasons }) => ({ ...identity(point), reasons }));
-  return { dryRun: false, forgotten, kept, gc: null, warnings: [], notices: [...plan.notices] };
+  return { dryRun: false, forgotten, kept, gc: null, gcError: null, warnings: [], notices: [...plan.notices] };
 }
 
 /** @internal How results name a point. */

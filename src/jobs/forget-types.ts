@@ -1,3 +1,4 @@
+import type { ErrorCode, ErrorDetails } from '../base/errors.ts';
 import type { GcResult } from './gc-types.ts';
 import type { ClockTrust, Watchable } from './types.ts';
 
@@ -32,7 +33,7 @@ export interface RetentionRules {
   yearly?: number;
   /** All points that are at most that much older than the latest one: `30d`, `2w`, `1y6mo`. */
   within?: string;
-  /** The time zone (IANA, as `Europe/Berlin`) whose hours and days count; default: that of this machine. */
+  /** The time zone (IANA, as `Europe/Berlin`) whose hours and days count; default: that of this machine (TZ). */
   zone?: string;
 }
 
@@ -42,8 +43,12 @@ export interface ForgetOptions extends Watchable, ClockTrust {
   dryRun?: boolean;
   /** Points that are named: also the latest one of an item. */
   force?: boolean;
-  /** Run a gc afterwards, with its usual spans: it frees what was forgotten at least 14 days ago, not yet what is forgotten now. */
+  /** Run a gc afterwards: it gives up what was forgotten at least `softDelete` ago, and frees what was given up `grace` ago. */
   gc?: boolean;
+  /** With `gc`, in milliseconds: for so long a forgotten point can be brought back; default 14 days. */
+  softDelete?: number;
+  /** With `gc`, in milliseconds: for so long what was given up stays; default 24 hours. */
+  grace?: number;
 }
 
 /** A point that was forgotten, or would be. */
@@ -78,8 +83,10 @@ export interface ForgetResult {
   forgotten: ForgottenPoint[];
   /** All others of the items that were planned, oldest first; empty where points were named. */
   kept: KeptPoint[];
-  /** What the gc did, or with `dryRun` would do; null where none was asked for, or it failed, which is a warning. */
+  /** What the gc did, or with `dryRun` would do; null where none was asked for, or it failed. */
   gc: GcResult | null;
+  /** Why the gc failed, or that it was cancelled: what is told here as forgotten is all the same. */
+  gcError: { code: ErrorCode; message: string; hint: string | null; details: ErrorDetails } | null;
   /** What the user must act on. */
   warnings: string[];
   /** What is good to know, and needs no action. */

@@ -1,11 +1,14 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
 import { DAY } from '../base/units.ts';
 import { SOFT_DELETE } from '../policy/soft-delete.ts';
-import { findStaging } from '../prune/leftovers.ts';
+import { findUnfinishedJobs } from '../prune/abandon.ts';
+import { findStaging, type Leftover, locationSize, planLeftovers } from '../prune/leftovers.ts';
 import { type Marks, mark, type Sparing } from '../prune/mark.ts';
+import type { Orphans } from '../prune/orphans.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
+import { softDeleted } from '../prune/soft-deleted.ts';
 import { ageTime } from './check-clock.ts';
-import type { Tally } from './gc-tally.ts';
+import { addUnfinished, setForgottenLater, type Tally } from './gc-tally.ts';
 import type { GcOptions } from './gc-types.ts';
 import { type ItemLock, isItemLocked } from './item-lock.ts';
 import type { VaultSession } from './session.ts';
@@ -43,17 +46,48 @@ export async function markAll({ session, options, tally, sparing }: Collection):
   return marks;
 }
 
-/** What lies in staging/; where that cannot be listed, no run is dead and nothing a leftover. */
-export async function stagingOf({
-  session: { vault },
-  tally,
-}: Collection): Promise<Awaited<ReturnType<typeof findStaging>> | undefined> {
+/** What lies in staging/. */
+export type Staging = Awaited<ReturnType<typeof findStaging>>;
+
+/** Where staging/ cannot be listed, no run is dead and nothing a leftover. */
+export async function stagingOf({ session: { vault }, tally }: Collection): Promise<Staging | undefined> {
   try {
     return await findStaging(vault);
   } catch (error) {
     if (!isError(error, 'IO', 'NO_PERMISSION')) throw error;
     tally.warnings.push(`what interrupted runs left was not looked for: ${error.message}`);
     return undefined;
+  }
+}
+
+/** What in it nobody needs any more; where that cannot be found out, nothing. `closing`: jobs that count as closed, for a preview. */
+export async function leftoversIn(
+  { session, tally, grace, isAlive }: Collection,
+  staging: Staging | undefined,
+  closing: readonly string[] = [],
+): Promise<Leftover[]> {
+  if (!staging) return [];
+  try {
+    return await planLeftovers(session.vault, staging, { now: ageTime(session), grace, isAlive, closing });
+  } catch (error) {
+    if (!isError(error, 'IO', 'NO_PERMISSION')) throw error;
+    tally.warnings.push(`what interrupted runs left was not looked for: ${error.message}`);
+    return [];
+  }
+}
+
+/** Tells what is kept for a while, so that it can be brought back or gone on with: points, and interrupted runs. */
+export async function tellKept(all: Collection, staging: Staging | undefined, { stored }: Orphans): Promise<void> {
+  const { session, tally, sparing, grace, isAlive } = all;
+  const { vault } = session;
+  setForgottenLater(tally, softDeleted(vault, sparing));
+  const locations = staging?.locations ?? [];
+  for (const one of await findUnfinishedJobs({ vault, locations, now: sparing.now, grace, isAlive })) {
+    const location = locations.find(({ job }) => job === one.job);
+    // It may be gone by now: its run went on.
+    const staged = location ? await locationSize(location).catch(() => 0) : 0;
+    const bytes = stored && (stored.get(one.job) ?? 0) + staged;
+    addUnfinished(tally, one, bytes ?? null);
   }
 }
 

@@ -1,24 +1,35 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
+import { DAY } from '../base/units.ts';
+import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { abandonJobs, findDeadJobs } from '../prune/abandon.ts';
 import { applyCondemn, planCondemn } from '../prune/condemn.ts';
 import { removeLeftovers } from '../prune/leftovers.ts';
 import type { Marks } from '../prune/mark.ts';
 import { mergeIndex } from '../prune/merge-index.ts';
 import { Needs } from '../prune/needs.ts';
-import { findOrphans } from '../prune/orphans.ts';
+import { findOrphans, type Orphans } from '../prune/orphans.ts';
 import { GC_ITEM } from '../prune/own-job.ts';
 import { planRepack } from '../prune/plan-repack.ts';
 import { repack } from '../prune/repack.ts';
 import { applySweep, deleteFiles, planSweep } from '../prune/sweep.ts';
 import { ageTime, checkClock } from './check-clock.ts';
-import { type Collection, checkSpans, markAll, openCollection, stagingOf } from './gc-collection.ts';
+import {
+  type Collection,
+  checkSpans,
+  leftoversIn,
+  markAll,
+  openCollection,
+  type Staging,
+  stagingOf,
+  tellKept,
+} from './gc-collection.ts';
 import { previewGc } from './gc-preview.ts';
-import { openReserve, type Reserve } from './gc-reserve.ts';
 import { count, countAbandoned, countSwept, newTally, setLater, type Tally } from './gc-tally.ts';
 import type { GcOptions, GcResult } from './gc-types.ts';
 import { type ItemLock, removeDeadLocks } from './item-lock.ts';
 import { lockForWriting } from './lock-for-writing.ts';
+import { openReserve, type Reserve } from './open-reserve.ts';
 import { removeScratch } from './scratch.ts';
 import type { VaultSession } from './session.ts';
 
@@ -39,7 +50,10 @@ export async function gc(session: VaultSession, options: GcOptions = {}): Promis
     await vault.refresh();
     await previewGc(openCollection(session, options, tally));
   } else await collect(session, options, tally);
-  return { dryRun: options.dryRun ?? false, ...tally, seconds: (vault.clock.monotonic() - begun) / 1000 };
+  const { softDelete = SOFT_DELETE, grace = DAY } = options;
+  const spans = { softDelete: softDelete / 1000, grace: grace / 1000 };
+  const seconds = (vault.clock.monotonic() - begun) / 1000;
+  return { dryRun: options.dryRun ?? false, ...tally, ...spans, seconds };
 }
 
 async function collect(session: VaultSession, options: GcOptions, tally: Tally): Promise<void> {
@@ -54,9 +68,7 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
   const all = openCollection(session, options, tally, lock);
   try {
     await collectAll(all, reserve);
-    const problem = await reserve.restore(options.signal);
-    if (problem !== undefined) tally.warnings.push(problem);
-    else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
+    await restoreReserve(all, reserve);
   } finally {
     if (vault.state.sequence > before || options.acceptClock) await session.rememberHead(options);
   }
@@ -70,11 +82,7 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const dead = staging ? await findDeadJobs({ vault, ...staging, now: ageTime(session), grace, isAlive }) : [];
   await reserve.firstOfAll(() => abandonJobs(vault, dead, (job) => countAbandoned(tally, job)));
   // Before what may be blocked, and in the way of nothing: no point needs any of it.
-  if (staging)
-    await removeLeftovers(vault, staging, { now: ageTime(session), grace, isAlive }).catch((error: unknown) => {
-      if (!isError(error, 'IO', 'NO_PERMISSION', 'NO_SPACE')) throw error;
-      tally.warnings.push(`what interrupted runs left was not removed: ${error.message}`);
-    });
+  await tidyStaging(all, staging);
   await forgetScratch(session, staging?.locations ?? []);
   await removeDeadLocks(vault);
   const marks = await markAll(all);
@@ -82,17 +90,45 @@ async function collectAll(all: Collection, reserve: Reserve): Promise<void> {
   const plan = await planCondemn(vault, marks, { signal });
   await reserve.firstOfAll(() => applyCondemn(vault, needs, plan, (done) => count(tally, 'condemned', done)));
   await reserve.firstOfAll(() => sweep(all));
-  await deleteOrphans(all);
+  const orphans = await deleteOrphans(all);
   await withRoom(all, 'packs that are half empty were not stored anew', () => repackAll(all, needs));
   await withRoom(all, 'the index was not merged', () =>
     mergeIndex(vault, { signal }, (done) => count(tally, 'merged', done)),
   );
   await sweep(all);
   setLater(tally, (await planSweep(vault, { now: ageTime(session), grace }, { signal })).later);
-  if (tally.freedBytes === 0 && reserve.wasUsed && tally.freedLater.length > 0)
-    tally.warnings.push(
+  await tellKept(all, staging, orphans);
+}
+
+/** What a gc could free at once on a full disk, and does not unasked. */
+function waysOut({ freedLater, forgottenLater, freedBytes }: Tally): string[] {
+  if (freedLater.length > 0)
+    return [
       'the disk is full, and what was given up is freed later only: run `vhdvault gc --grace 0s` if nobody restores now',
-    );
+    ];
+  if (forgottenLater.length === 0 || freedBytes > 0) return [];
+  return [
+    'the disk is full, and forgotten points are kept for a while: `vhdvault gc --soft-delete 0s --grace 0s` frees what only they hold at once, and nothing brings them back then',
+  ];
+}
+
+/** It may have been used before this gc: by a forget, or by the gc of yesterday. */
+async function restoreReserve({ options, tally }: Collection, reserve: Reserve): Promise<void> {
+  const problem = await reserve.restore(options.signal);
+  if (problem?.code === 'NO_SPACE') tally.warnings.push(...waysOut(tally));
+  if (problem) tally.warnings.push(problem.message);
+  else if (reserve.wasUsed) tally.notices.push('the disk was full: the reserve was used, and is there again');
+}
+
+async function tidyStaging(all: Collection, staging: Staging | undefined): Promise<void> {
+  const { session, tally } = all;
+  const left = await leftoversIn(all, staging);
+  try {
+    await removeLeftovers(session.vault, left, (bytes) => countSwept(tally, 'leftovers', bytes));
+  } catch (error) {
+    if (!isError(error, 'IO', 'NO_PERMISSION', 'NO_SPACE')) throw error;
+    tally.warnings.push(`what interrupted runs left was not removed: ${error.message}`);
+  }
 }
 
 async function sweep({ session, options: { signal }, tally, grace }: Collection): Promise<void> {
@@ -101,11 +137,13 @@ async function sweep({ session, options: { signal }, tally, grace }: Collection)
   await applySweep(vault, plan, { signal }, (kind, bytes) => countSwept(tally, kind, bytes));
 }
 
-async function deleteOrphans({ session: { vault }, options: { signal }, tally }: Collection): Promise<void> {
-  const { packs, segments, warnings } = await findOrphans(vault, { signal });
+async function deleteOrphans({ session: { vault }, options: { signal }, tally }: Collection): Promise<Orphans> {
+  const orphans = await findOrphans(vault, { signal });
+  const { packs, segments, warnings } = orphans;
   tally.warnings.push(...warnings);
   await deleteFiles(vault, packs, { signal, onDelete: (bytes) => countSwept(tally, 'packs', bytes) });
   await deleteFiles(vault, segments, { signal, onDelete: (bytes) => countSwept(tally, 'segments', bytes) });
+  return orphans;
 }
 
 /** What a run of this machine that nobody can go on with kept in the cache; it saves time only, and so does its removal. */

@@ -7,7 +7,7 @@ import type { PackFacts } from '../prune/pack-table.ts';
 import { planMerges } from '../prune/plan-merges.ts';
 import { planRepack } from '../prune/plan-repack.ts';
 import { planSweep } from '../prune/sweep.ts';
-import { type Collection, markAll, stagingOf } from './gc-collection.ts';
+import { type Collection, leftoversIn, markAll, stagingOf, tellKept } from './gc-collection.ts';
 import { countAbandoned, countSwept, setLater } from './gc-tally.ts';
 
 /** About as large a new pack becomes. */
@@ -24,6 +24,8 @@ export async function previewGc(all: Collection): Promise<void> {
   const staging = await stagingOf(all);
   const dead = staging ? await findDeadJobs({ vault, ...staging, now, grace, isAlive }) : [];
   for (const job of dead) countAbandoned(tally, job);
+  const closing = dead.map(({ job }) => job);
+  for (const { bytes } of await leftoversIn(all, staging, closing)) countSwept(tally, 'leftovers', bytes);
   const marks = await markAll(all);
   const { packs: facts } = marks.packs;
   const condemn = await planCondemn(vault, marks, { signal });
@@ -37,10 +39,11 @@ export async function previewGc(all: Collection): Promise<void> {
   const merges = planMerges(await readTails(vault, { signal }), isGone);
   tally.merged = { segments: merges.dropped.length + merges.merged.flat().length, into: merges.merged.length };
   const due = await planSweep(vault, { now, grace }, { signal });
-  const orphans = await findOrphans(vault, { signal, closing: dead.map(({ job }) => job) });
+  const orphans = await findOrphans(vault, { signal, closing });
   tally.warnings.push(...orphans.warnings);
   for (const { bytes } of [...due.packs, ...orphans.packs]) if (bytes > 0) countSwept(tally, 'packs', bytes);
   for (const { bytes } of [...due.segments, ...orphans.segments]) if (bytes > 0) countSwept(tally, 'segments', bytes);
+  await tellKept(all, staging, orphans);
   const given = [...condemn.packs, ...repack.packs];
   const gone = new Set([...merges.dropped, ...merges.merged.flat()]);
   const segments = vault.state.segments.filter(({ segment }) => gone.has(segment));

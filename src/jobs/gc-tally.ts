@@ -1,9 +1,11 @@
-import type { DeadJob } from '../prune/abandon.ts';
+import type { DeadJob, OpenJob } from '../prune/abandon.ts';
 import type { SweepPlan } from '../prune/sweep.ts';
 import type { GcResult } from './gc-types.ts';
 
+const MINUTE = 60_000;
+
 /** What was done so far, or would be. */
-export type Tally = Omit<GcResult, 'dryRun' | 'seconds'>;
+export type Tally = Omit<GcResult, 'dryRun' | 'seconds' | 'softDelete' | 'grace'>;
 
 export function newTally(): Tally {
   return {
@@ -11,9 +13,11 @@ export function newTally(): Tally {
     abandoned: [],
     repacked: { packs: 0, into: 0, bytes: 0 },
     merged: { segments: 0, into: 0 },
-    swept: { packs: 0, segments: 0, bytes: 0 },
+    swept: { packs: 0, segments: 0, leftovers: 0, bytes: 0 },
     freedBytes: 0,
     freedLater: [],
+    forgottenLater: [],
+    unfinished: [],
     warnings: [],
     notices: [],
   };
@@ -29,7 +33,7 @@ export function count<Kind extends keyof Tally & ('condemned' | 'repacked' | 'me
   for (const [name, n] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + n;
 }
 
-export function countSwept(tally: Tally, kind: 'packs' | 'segments', bytes: number): void {
+export function countSwept(tally: Tally, kind: 'packs' | 'segments' | 'leftovers', bytes: number): void {
   tally.swept[kind]++;
   tally.swept.bytes += bytes;
   tally.freedBytes += bytes;
@@ -39,16 +43,33 @@ export function countAbandoned({ abandoned }: Tally, { item, opened }: DeadJob):
   abandoned.push({ item: item ?? null, opened: iso(opened) });
 }
 
-const MINUTE = 60_000;
+export function addUnfinished({ unfinished }: Tally, { item, opened, from }: OpenJob, bytes: number | null): void {
+  unfinished.push({ item: item ?? null, opened: iso(opened), bytes, at: iso(upToMinute(from)) });
+}
 
-/** Times in milliseconds since 1970 UTC; rounded up to minutes, since what one gc gives up at several moments is told together. */
+/** Times in milliseconds since 1970 UTC. */
 export function setLater(tally: Tally, later: SweepPlan['later']): void {
-  const byTime = new Map<number, number>();
-  for (const { bytes, at: exact } of later) {
-    const at = Math.ceil(exact / MINUTE) * MINUTE;
-    if (bytes > 0) byTime.set(at, (byTime.get(at) ?? 0) + bytes);
+  const byTime = sumByTime(later.map(({ bytes, at }) => [at, bytes]));
+  tally.freedLater = byTime.map(([at, bytes]) => ({ bytes, at: iso(at) }));
+}
+
+export function setForgottenLater(tally: Tally, later: readonly { points: number; at: number }[]): void {
+  const byTime = sumByTime(later.map(({ points, at }) => [at, points]));
+  tally.forgottenLater = byTime.map(([at, points]) => ({ points, at: iso(at) }));
+}
+
+/** The soonest first; rounded up to minutes, since what one run gives up at several moments is told together. */
+function sumByTime(counts: readonly (readonly [at: number, count: number])[]): [at: number, count: number][] {
+  const sums = new Map<number, number>();
+  for (const [exact, count] of counts) {
+    const at = upToMinute(exact);
+    if (count > 0) sums.set(at, (sums.get(at) ?? 0) + count);
   }
-  tally.freedLater = [...byTime].sort(([a], [b]) => a - b).map(([at, bytes]) => ({ bytes, at: iso(at) }));
+  return [...sums].sort(([a], [b]) => a - b);
+}
+
+function upToMinute(time: number): number {
+  return Math.ceil(time / MINUTE) * MINUTE;
 }
 
 function iso(time: number): string {

@@ -6,8 +6,8 @@ import type { PointSummary } from './point-types.ts';
 /** What is known of a point besides what it holds: whether it may be forgotten, was, and how long it can be had. */
 export type Standing = Pick<PointSummary, 'pinned' | 'protectedUntil' | 'forgotten' | 'expires'>;
 
-/** `now` by the log's clock, in milliseconds since 1970 UTC. */
-export function standingOf(vault: Vault, point: CatalogPoint, now: number): Standing {
+/** `now` by the log's clock, in milliseconds since 1970 UTC. `softDelete`: of a gc that may come earlier than the usual one. */
+export function standingOf(vault: Vault, point: CatalogPoint, now: number, softDelete: number = SOFT_DELETE): Standing {
   const { logged } = point;
   const { forgotten } = logged;
   const until = forgettableFrom(vault, point);
@@ -15,7 +15,7 @@ export function standingOf(vault: Vault, point: CatalogPoint, now: number): Stan
     pinned: pinnedText(logged, now),
     protectedUntil: !forgotten && now < until ? iso(until) : null,
     forgotten: forgotten ? (forgotten.time === null ? 'unknown' : iso(forgotten.time)) : null,
-    expires: expiryOf(logged, now),
+    expires: expiryOf(logged, now, Math.min(softDelete, SOFT_DELETE)),
   };
 }
 
@@ -27,10 +27,10 @@ export function forgettableFrom({ state }: Vault, { logged }: CatalogPoint): num
 }
 
 /** From when on gc may give up a forgotten point; null: never, or nobody knows yet. */
-function expiryOf(logged: LoggedPoint, now: number): string | null {
+function expiryOf(logged: LoggedPoint, now: number, softDelete: number): string | null {
   const since = logged.forgotten?.time ?? null;
   if (since === null || (isPinned(logged, now) && logged.pinned === FOR_EVER)) return null;
-  return iso(Math.max(since + SOFT_DELETE, logged.pinned ?? 0));
+  return iso(Math.max(since + softDelete, logged.pinned ?? 0));
 }
 
 /** null: not pinned, or not any more. */

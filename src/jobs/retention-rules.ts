@@ -2,7 +2,7 @@ import { VhdvaultError } from '../base/errors.ts';
 import { parseDuration } from '../policy/duration.ts';
 import { hasRule, type KeepRules, planKeep } from '../policy/keep-rules.ts';
 import { PERIOD_RULES } from '../policy/periods.ts';
-import { checkZone } from '../policy/zone.ts';
+import { checkZone, localZone } from '../policy/zone.ts';
 import type { RetentionRules } from './forget-types.ts';
 
 const RULES: readonly string[] = ['last', ...PERIOD_RULES];
@@ -10,7 +10,7 @@ const KNOWN = `rules are ${RULES.join(', ')} and within`;
 
 /**
  * Rules as the plan needs them, checked before anything is opened.
- * @throws USAGE for an unknown zone or rule, a wrong count or duration, and where no rule keeps anything
+ * @throws USAGE for an unknown zone (of TZ, too) or rule, a wrong count or duration, and where no rule keeps anything
  */
 export function keepRules({ within, zone, ...counts }: RetentionRules): KeepRules {
   const duration = within === undefined ? undefined : parseDuration(within, '--keep-within');
@@ -18,7 +18,7 @@ export function keepRules({ within, zone, ...counts }: RetentionRules): KeepRule
   const rules: KeepRules = {
     ...counts,
     ...(isLong && { within: duration }),
-    zone: checkZone(zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone),
+    zone: zone === undefined ? localZone() : checkZone(zone),
   };
   planKeep([], rules);
   const unknown = Object.keys(counts).find((rule) => !RULES.includes(rule));

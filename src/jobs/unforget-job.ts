@@ -1,6 +1,7 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
 import { type CatalogPoint, findPoints } from '../point/catalog.ts';
+import { checkItemRoom } from './backup-run.ts';
 import { identity } from './forget-job.ts';
 import { nameOf } from './forget-plan.ts';
 import type { UnforgetResult } from './forget-types.ts';
@@ -10,7 +11,7 @@ import { writeLog } from './write-log.ts';
 /**
  * Brings forgotten points back (all that are named, or none): as long as gc has not given them up, they are whole.
  * `ITEM`, `ITEM@latest` and `ITEM@TIME` name the newest forgotten one. One that is not forgotten stays as it is.
- * @throws USAGE, NO_SUCH_ITEM, NO_SUCH_POINT, ITEM_LOCKED (in a vault for a single writer), VAULT_READ_ONLY, VAULT_DAMAGED,
+ * @throws USAGE, NO_SUCH_ITEM, NO_SUCH_POINT, ITEM_FULL, ITEM_LOCKED (in a vault for a single writer), VAULT_READ_ONLY, VAULT_DAMAGED,
  * OUTCOME_UNKNOWN, CANCELLED, IO
  */
 export async function unforget(
@@ -32,6 +33,8 @@ export async function unforget(
       const gone = named.find(({ logged }) => !points.has(logged.point));
       if (gone) throw givenUp(gone);
       back = named.filter(({ logged }) => points.get(logged.point)?.forgotten);
+      for (const [item, some] of Map.groupBy(back, ({ manifest }) => manifest.item))
+        checkItemRoom(vault, item, some.length);
       return back.length > 0 ? { type: 'unforget', points: back.map(({ logged }) => logged.point) } : null;
     });
     const live = named.filter((point) => !back.includes(point));

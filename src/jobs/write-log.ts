@@ -2,6 +2,7 @@ import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import type { EntryBody } from '../vault/vault.ts';
 import { failedToWrite, lockForWriting } from './lock-for-writing.ts';
+import { openReserve } from './open-reserve.ts';
 import type { VaultSession } from './session.ts';
 import type { ClockTrust } from './types.ts';
 
@@ -10,8 +11,9 @@ export type CommitEntry = (decide: () => EntryBody | null) => Promise<{ sequence
 
 /**
  * Does the work of a command that adds entries to the log and stores nothing. It begins with the newest state of the vault;
- * it can be cancelled until its first entry is there.
- * @throws VAULT_READ_ONLY, VAULT_DAMAGED, ITEM_LOCKED, OUTCOME_UNKNOWN, CANCELLED, and what `work` throws
+ * it can be cancelled until its first entry is there. On a full disk the reserve is used: without a forget a gc has nothing to
+ * free, and a point may have to be unpinned for that.
+ * @throws VAULT_READ_ONLY, VAULT_DAMAGED, ITEM_LOCKED, NO_SPACE, OUTCOME_UNKNOWN, CANCELLED, and what `work` throws
  */
 export async function writeLog<T>(
   session: VaultSession,
@@ -20,21 +22,29 @@ export async function writeLog<T>(
 ): Promise<T> {
   const { vault, notice } = session;
   throwIfAborted(signal);
-  await using lock = await lockForWriting(session, undefined, signal);
+  const reserve = openReserve(vault);
+  await using lock = await reserve.firstOfAll(() => lockForWriting(session, undefined, signal));
   if (lock.takenOver) notice(lock.takenOver);
   await vault.refresh();
   let entries = 0;
   const commit: CommitEntry = async (decide) => {
-    const added = vault.commit((): EntryBody | null => {
-      if (entries === 0) throwIfAborted(signal);
-      return decide();
-    });
-    const entry = await added.catch(unknownOutcome).catch(failedToWrite);
+    const add = (): ReturnType<CommitEntry> =>
+      vault.commit((): EntryBody | null => {
+        if (entries === 0) throwIfAborted(signal);
+        return decide();
+      });
+    const entry = await reserve.firstOfAll(add).catch(unknownOutcome).catch(failedToWrite);
     if (entry) entries++;
     return entry;
   };
   const result = await work(commit);
   if (entries > 0 || trust.acceptClock) await session.rememberHead(trust);
+  if (reserve.wasUsed) {
+    // What is left of it is set aside again at once: a backup that comes before the gc would take it.
+    const problem = await reserve.restore(undefined);
+    const left = problem ? ` (${problem.message})` : '';
+    notice(`the disk of the vault was full: its reserve was used, and \`vhdvault gc\` makes it whole again${left}`);
+  }
   return result;
 }
 

@@ -1,4 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { DAY } from '../base/units.ts';
 
 /** What the clocks on the walls of a time zone show. Local times are milliseconds, as if the wall's clock were UTC. */
@@ -12,6 +12,7 @@ export interface Zone {
 /** Node knows the offsets of these years; before and after them, clocks are taken to stand as at their ends. */
 const FIRST = Date.UTC(1000, 0, 3);
 const LAST = Date.UTC(9999, 11, 29);
+const UNKNOWN = 'Etc/Unknown';
 
 /**
  * Checks the name of a time zone (IANA), and spells it as Node does.
@@ -19,6 +20,24 @@ const LAST = Date.UTC(9999, 11, 29);
  */
 export function checkZone(name: string): string {
   return formatOf(name).resolvedOptions().timeZone;
+}
+
+/**
+ * The zone of this machine, as Intl names it. For a TZ that it does not know it silently takes UTC, and days would begin elsewhere than
+ * its owner thinks.
+ * @throws USAGE
+ */
+export function localZone(tz: string = process.env.TZ ?? ''): string {
+  const { timeZone = UNKNOWN } = Intl.DateTimeFormat().resolvedOptions();
+  if (tz === '') return timeZone === UNKNOWN ? 'UTC' : timeZone;
+  try {
+    return checkZone(tz.replace(/^:?(\/usr\/share\/zoneinfo\/)?/, ''));
+  } catch (cause) {
+    if (/^(UTC|GMT)0$/.test(tz)) return 'UTC';
+    if (!isError(cause, 'USAGE') || ![UNKNOWN, 'UTC'].includes(timeZone)) return timeZone;
+    const hint = `set TZ right, or give --zone: ${cause.hint}`;
+    throw new VhdvaultError('USAGE', `TZ names no known time zone: "${tz}"`, { hint, details: { zone: tz }, cause });
+  }
 }
 
 /** @throws USAGE for an unknown name */

@@ -37,31 +37,53 @@ export function isLocked(item: string): boolean {
   return item === GC_ITEM || isName(item);
 }
 
-/**
- * Open jobs that look dead: of backups those that were opened long ago and whose item nobody has locked. What they stored is lost
- * with them, so one that the next run could resume is kept for a while. A gc resumes nothing; of another one that is at work, this
- * one has the lock. A wrong guess costs that it stores its blocks again.
- */
-export async function findDeadJobs(options: {
+/** Who tells which jobs are dead. */
+export interface JobJudge {
   vault: Vault;
   locations: readonly FoundLocation[];
   /** Milliseconds since 1970 UTC, by the log's clock. */
   now: number;
   grace: number;
   isAlive: IsAlive;
-}): Promise<DeadJob[]> {
-  const { vault, locations, now, grace, isAlive } = options;
+}
+
+/** A job that is open in the log, and from when on it may be taken for dead, in milliseconds since 1970 UTC. */
+export interface OpenJob extends DeadJob {
+  from: number;
+}
+
+/**
+ * Open jobs that look dead: of backups those that were opened long ago and whose item nobody has locked. What they stored is lost
+ * with them, so one that the next run could resume is kept for a while. A gc resumes nothing; of another one that is at work, this
+ * one has the lock. A wrong guess costs that it stores its blocks again.
+ */
+export async function findDeadJobs(judge: JobJudge): Promise<DeadJob[]> {
   const dead: DeadJob[] = [];
-  for (const [job, { time, verb }] of [...vault.state.opened]) {
+  for (const { isOfGc, from, ...one } of openJobs(judge))
+    if (isOfGc || (from <= judge.now && !(await isAtWork(one, judge)))) dead.push(one);
+  return dead;
+}
+
+/** Open jobs that nobody is at work on, and that their next run may go on with: a later gc takes them for dead. */
+export async function findUnfinishedJobs(judge: JobJudge): Promise<OpenJob[]> {
+  const unfinished: OpenJob[] = [];
+  for (const { isOfGc, ...one } of openJobs(judge))
+    if (!isOfGc && one.from > judge.now && !(await isAtWork(one, judge))) unfinished.push(one);
+  return unfinished;
+}
+
+function openJobs({ vault, locations, grace }: JobJudge): (OpenJob & { isOfGc: boolean })[] {
+  return [...vault.state.opened].map(([job, { time, verb }]) => {
     const item = locations.find((location) => location.job === job)?.item;
-    const one: DeadJob = { job, item, opened: time };
     const isOfGc = item === GC_ITEM || (item === undefined && OF_GC.includes(verb));
     const least = graceOf(item, grace);
-    const isOld = least === 0 || now - time >= least;
-    const isAtWork = async (): Promise<boolean> => item !== undefined && isLocked(item) && (await isAlive(item));
-    if (isOfGc || (isOld && !(await isAtWork()))) dead.push(one);
-  }
-  return dead;
+    // By a doubted clock it may have been opened years from now.
+    return { job, item, opened: time, isOfGc, from: least === 0 ? 0 : time + least };
+  });
+}
+
+async function isAtWork({ item }: DeadJob, { isAlive }: JobJudge): Promise<boolean> {
+  return item !== undefined && isLocked(item) && (await isAlive(item));
 }
 
 /** How long ago a job must have been opened, in milliseconds; what locks nothing, or nobody knows, has more time. */

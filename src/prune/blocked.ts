@@ -5,8 +5,12 @@ import type { AddedSegment, Vault } from '../vault/vault.ts';
 /** What cannot be read may be what tells that a block is needed: nothing is given up beside it. */
 export function blockedByPoint(point: string, cause: VhdvaultError): VhdvaultError {
   const [item] = point.split('@');
+  const away =
+    'look at the disk of the vault, and at its permissions, then run `vhdvault gc` again: nothing is given up as long as this may be there again';
+  // Of a forgotten point only what is lost for good may be given up: a shorter soft delete would take all other forgotten points along.
+  const lost = `run \`vhdvault repair\` and back ${item} up again; if that mends it not, and the point is of no use any more, \`vhdvault forget ${point}\` (with --force if it is the latest of ${item}, after \`vhdvault unpin ${point}\` if it is pinned) lets \`vhdvault gc\` go on without it`;
   return new VhdvaultError('GC_BLOCKED', `${point} cannot be read whole, so nothing was freed: ${cause.message}`, {
-    hint: `run \`vhdvault repair\` and back ${item} up again; if the point is of no use any more, \`vhdvault forget ${point}\` and \`vhdvault gc --soft-delete 0s\``,
+    hint: isError(cause, 'IO', 'NO_PERMISSION') ? away : lost,
     details: { point, ...cause.details },
     cause,
   });

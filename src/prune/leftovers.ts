@@ -57,30 +57,58 @@ async function foundLocation(vault: Vault, location: StagingLocation): Promise<F
   return { ...location, hasJournal, item: record?.item, started: record?.started };
 }
 
+/** What is of no use to anybody any more: a file or a folder, how many bytes it has, and how it is removed: false where it is in use after all. */
+export interface Leftover {
+  bytes: number;
+  remove: () => Promise<boolean>;
+}
+
 /**
- * Removes what dead runs left: staging locations of jobs that are closed, or that were never opened and whose item nobody has locked;
- * parts that were there when this run began; checkpoints but for the newest two. Whose owner nobody can tell stays.
+ * What dead runs left: staging locations of jobs that are closed, or that were never opened and whose item nobody has locked; parts
+ * that were there when this run began. Whose owner nobody can tell stays. `closing`: jobs that are open and count as closed, for a
+ * preview.
  * @throws IO
  */
-export async function removeLeftovers(
+export async function planLeftovers(
   vault: Vault,
   found: { locations: readonly FoundLocation[]; files: readonly StagingFile[] },
-  judge: Judge,
-): Promise<void> {
+  { closing = [], ...judge }: Judge & { closing?: readonly string[] },
+): Promise<Leftover[]> {
+  const left: Leftover[] = [];
   for (const location of found.locations) {
-    const status = vault.state.jobs.get(location.job);
+    const status = closing.includes(location.job) ? 'closed' : vault.state.jobs.get(location.job);
     if (status === 'closed' || (status === undefined && (await isAbandoned(location, judge))))
-      await removeStaging(location).catch(unlessInUse);
+      left.push({ bytes: await locationSize(location), remove: () => wasRemoved(removeStaging(location)) });
   }
-  for (const file of found.files) await removeFile(vault, file, judge.isAlive);
+  for (const file of found.files) left.push(...(await leftoverFile(vault, file, judge.isAlive)));
+  return left;
+}
+
+/** Removes them, and checkpoints but for the newest two. @throws IO */
+export async function removeLeftovers(
+  vault: Vault,
+  leftovers: readonly Leftover[],
+  onRemove: (bytes: number) => void,
+): Promise<void> {
+  for (const { bytes, remove } of leftovers) {
+    if (await remove()) onRemove(bytes);
+  }
   await removeOldCheckpoints(vault.store);
 }
 
-async function removeFile(vault: Vault, { store, path }: StagingFile, isAlive: IsAlive): Promise<void> {
+/** Bytes in a staging location. */
+export async function locationSize({ store, folder }: Omit<StagingLocation, 'job'>): Promise<number> {
+  let sum = 0;
+  for (const name of await store.list(folder)) sum += (await store.size(`${folder}/${name}`)) ?? 0;
+  return sum;
+}
+
+async function leftoverFile(vault: Vault, { store, path }: StagingFile, isAlive: IsAlive): Promise<Leftover[]> {
   const name = path.slice('staging/'.length);
-  if (PART.test(name)) await store.remove(path);
-  else if (name === INIT || (FRESH.test(name) && (await isDead(await itemOf(vault, store, path), isAlive))))
-    await store.removeFolder(path).catch(unlessInUse);
+  if (PART.test(name)) return [{ bytes: (await store.size(path)) ?? 0, remove: () => wasRemoved(store.remove(path)) }];
+  if (name !== INIT && !(FRESH.test(name) && (await isDead(await itemOf(vault, store, path), isAlive)))) return [];
+  const bytes = await locationSize({ store, folder: path });
+  return [{ bytes, remove: () => wasRemoved(store.removeFolder(path)) }];
 }
 
 /** Of a job that the log does not know. A location gets its name with the journal in it, so without one it was about to be removed. */
@@ -91,8 +119,14 @@ async function isAbandoned({ hasJournal, item, started = 0 }: FoundLocation, jud
 }
 
 /** Its run was taken for dead and is not: it tidies up by itself, or a later gc does. */
-function unlessInUse(error: unknown): void {
-  if (!isError(error, 'IO') || error.details.system !== 'ENOTEMPTY') throw error;
+async function wasRemoved(removing: Promise<void>): Promise<boolean> {
+  try {
+    await removing;
+    return true;
+  } catch (error) {
+    if (!isError(error, 'IO') || error.details.system !== 'ENOTEMPTY') throw error;
+    return false;
+  }
 }
 
 async function isDead(item: string | undefined, isAlive: IsAlive): Promise<boolean> {

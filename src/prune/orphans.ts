@@ -10,6 +10,8 @@ import { openLive, type Stoppable } from './read-index.ts';
 export interface Orphans {
   packs: { path: string; bytes: number }[];
   segments: { path: string; bytes: number }[];
+  /** By jobs that are open: what they have stored so far, in bytes; undefined where it was not looked for. */
+  stored: Map<string, number> | undefined;
   /** What was left alone, and why. */
   warnings: string[];
 }
@@ -32,7 +34,7 @@ export async function findOrphans(
   vault: Vault,
   { signal, closing = [] }: Stoppable & { closing?: readonly string[] },
 ): Promise<Orphans> {
-  const orphans: Orphans = { packs: [], segments: [], warnings: [] };
+  const orphans: Orphans = { packs: [], segments: [], stored: undefined, warnings: [] };
   await vault.refresh();
   if (vault.damage) throw vault.damage;
   const known = await readKnown(vault, closing, signal).catch((error: unknown) => {
@@ -41,6 +43,8 @@ export async function findOrphans(
   });
   if (!known) return orphans;
   const strange: string[] = [];
+  const stored = new Map<string, number>();
+  orphans.stored = stored;
   const look = async (folder: string, kind: 'pack' | 'segment'): Promise<void> => {
     for (const name of await list(vault, folder, orphans)) {
       throwIfAborted(signal);
@@ -51,6 +55,7 @@ export async function findOrphans(
       const job = await ownerOf(vault.store, path, kind);
       if (job !== undefined && known.closed.has(job)) orphans[`${kind}s`].push({ path, bytes });
       else if (job === undefined || vault.state.jobs.get(job) === undefined) strange.push(path);
+      else stored.set(job, (stored.get(job) ?? 0) + bytes);
     }
   };
   for (const folder of PACK_FOLDERS) await look(`packs/${folder}`, 'pack');

@@ -1,7 +1,7 @@
 import type { GcResult } from '../jobs/gc-types.ts';
 import { type Look, paint } from './look.ts';
 import { momentText } from './moment.ts';
-import { countText, durationText, sizeText } from './quantity.ts';
+import { ageText, countText, durationText, sizeText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 import { tableLines } from './table.ts';
 
@@ -22,7 +22,7 @@ function stepRows({ condemned, abandoned, repacked, merged, swept }: GcResult): 
     ...(given.length > 0 ? [['given up', given.join(', ')]] : []),
     ...(repacked.packs > 0 ? [['repacked', repackedText(repacked)]] : []),
     ...(merged.segments > 0 ? [['merged', `${countText(merged.segments, 'index segment')} into ${merged.into}`]] : []),
-    ...(swept.packs + swept.segments > 0 ? [['deleted', sweptText(swept)]] : []),
+    ...(swept.packs + swept.segments + swept.leftovers > 0 ? [['deleted', sweptText(swept)]] : []),
   ];
 }
 
@@ -39,21 +39,51 @@ function repackedText({ packs, into, bytes }: GcResult['repacked']): string {
   return `${countText(packs, 'pack')} into ${into}, ${sizeText(bytes)} written`;
 }
 
-function sweptText({ packs, segments, bytes }: GcResult['swept']): string {
+function sweptText({ packs, segments, leftovers, bytes }: GcResult['swept']): string {
   const files = [
     ...(packs > 0 ? [countText(packs, 'pack')] : []),
     ...(segments > 0 ? [countText(segments, 'index segment')] : []),
+    ...(leftovers > 0 ? [countText(leftovers, 'leftover of interrupted runs', 'leftovers of interrupted runs')] : []),
   ];
-  return `${files.join(' and ')} (${sizeText(bytes)})`;
+  const most = files.slice(0, -1).join(', ');
+  return `${most === '' ? '' : `${most} and `}${files.at(-1)} (${sizeText(bytes)})`;
 }
 
-function sumLines({ dryRun, freedBytes, freedLater, seconds }: GcResult, look: Look): string[] {
-  const later = freedLater.map(
-    ({ bytes, at }) => `${sizeText(bytes)} can be freed from ${momentText(at)} on: run \`vhdvault gc\` then`,
-  );
+function sumLines(result: GcResult, look: Look): string[] {
+  const { dryRun, freedBytes, seconds } = result;
+  const later = laterLines(result);
   const [now, isNothing] = [sizeText(freedBytes), freedBytes === 0];
   if (dryRun) return [`dry run: ${isNothing ? 'nothing' : now} would be freed now`, ...later];
   const took = `in ${durationText(seconds)}`;
   const sum = isNothing ? `nothing freed now, ${took}` : paint(look, 'bold', `${now} freed`) + ` ${took}`;
   return [sum, ...later];
+}
+
+/** What gcs to come will do, as far as it is known by now. */
+function laterLines({ freedLater, unfinished, forgottenLater, grace }: GcResult): string[] {
+  return [
+    ...freedLater.map(
+      ({ bytes, at }) => `${sizeText(bytes)} can be freed from ${momentText(at)} on: run \`vhdvault gc\` then`,
+    ),
+    ...unfinished.map(
+      ({ item, opened, bytes, at }) =>
+        `${bytes === null ? 'what was stored' : sizeText(bytes)} by ${runText(item)} of ${momentText(opened)} can be freed from ${momentText(at)} on, unless another one goes on with it`,
+    ),
+    ...forgottenLines(forgottenLater, grace),
+  ];
+}
+
+/** In one line: who forgets every night has a fortnight of them. */
+function forgottenLines(later: GcResult['forgottenLater'], grace: number): string[] {
+  const [first, last] = [later[0], later.at(-1)];
+  if (!first || !last) return [];
+  const count = countText(
+    later.reduce((sum, { points }) => sum + points, 0),
+    'forgotten point',
+  );
+  const until = last === first ? '' : `, the last from ${momentText(last.at)} on`;
+  const freed = grace === 0 ? 'and frees' : `and one ${ageText(grace)} later frees`;
+  return [
+    `${count} can be given up from ${momentText(first.at)} on${until}: the next gc then does, ${freed} what no other point needs`,
+  ];
 }

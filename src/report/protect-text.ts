@@ -1,7 +1,7 @@
 import type { ProtectResult } from '../jobs/protect-types.ts';
 import type { Look } from './look.ts';
 import { momentText } from './moment.ts';
-import { countText, durationText } from './quantity.ts';
+import { ageText, countText } from './quantity.ts';
 import { remarkLines } from './remarks.ts';
 
 export function protectText(result: ProtectResult, look: Look): string {
@@ -16,11 +16,4 @@ function lines({ minRetention, since, lowerableFrom, before, points, ...rest }: 
   const from = since === null ? '' : `, since ${momentText(since)}`;
   const then = lowerableFrom === null ? 'it can be lowered' : `it can be lowered from ${momentText(lowerableFrom)} on`;
   return [`minimum retention: ${ageText(minRetention)}${was}${from}; ${then}`, ...protectedNow];
-}
-
-const DAY = 86_400;
-
-/** In days, as it was given: years and months are not all alike. */
-function ageText(seconds: number): string {
-  return seconds % DAY === 0 ? countText(seconds / DAY, 'day') : durationText(seconds);
 }

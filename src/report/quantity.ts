@@ -26,3 +26,10 @@ export function speedText(bytes: number, seconds: number): string {
 export function countText(count: number, singular: string, plural: string = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;
 }
+
+const DAY = 86_400;
+
+/** `30 days`, as it was given: years and months are not all alike. */
+export function ageText(seconds: number): string {
+  return seconds % DAY === 0 ? countText(seconds / DAY, 'day') : durationText(seconds);
+}

@@ -40,6 +40,11 @@ describe('a result ends a run', () => {
     expect(exitCodeOfResult({ ok: true, findings: [finding] })).toBe(3);
   });
 
+  test('as its part ended that failed, whatever else', () => {
+    expect(exitCodeOfResult({ warnings: ['x'], gcError: { code: 'NO_SPACE' } })).toBe(15);
+    expect(exitCodeOfResult({ gcError: null })).toBe(0);
+  });
+
   test('with 13 where it is not well, whatever else', () => {
     expect(exitCodeOfResult({ ok: false, warnings: ['x'] })).toBe(13);
   });

@@ -56,6 +56,13 @@ describe('forget', () => {
     ['no duration', ['--keep-within', '30'], /--keep-within is no duration: "30"/, /30d are days/],
     ['no zone', ['--keep-last', '1', '--zone', 'Berlin'], /unknown time zone/, /did you mean Europe\/Berlin/],
     ['a zone for points', ['web01@p1', '--zone', 'UTC'], /--zone goes with keep rules/, HELP],
+    ['a span of gc alone', ['--keep-last', '1', '--grace', '0s'], /--grace goes with --gc/, /add --gc/],
+    [
+      'half a span of gc',
+      ['--keep-last', '1', '--gc', '--soft-delete', '14'],
+      /--soft-delete is no dur/,
+      /14d are days/,
+    ],
     ['force for rules', ['--keep-last', '1', '--force'], /--force goes with points/, /leave it out/],
   ] as const)('with %s is wrong usage, told before the vault is looked for', async (_, words, message, hint) => {
     const { VHDVAULT_VAULT: _vault, ...rest } = env;
@@ -77,6 +84,7 @@ describe('forget', () => {
   test('in a dry run, then really, then back', async () => {
     const dry = await run('forget', 'web01', '--keep-last', '1', '--keep-monthly', '0', '--zone', 'utc', '--dry-run');
     expect(dry.result).toMatchObject({ dryRun: true, forgotten: [{}, {}], kept: [{ reasons: ['latest', 'last 1'] }] });
+    expect(dry.text(plain)).toMatch(/ time \(utc\) /);
     expect(dry.text(plain)).toMatch(/^dry run: 2 points would be forgotten, 1 kept$/m);
     const done = await run('forget', '--keep-last', '1');
     expect(exitCodeOfResult(done.result)).toBe(0);

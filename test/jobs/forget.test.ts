@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
+import { exitCodeOfResult } from '../../src/cli/exit-code.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { forget } from '../../src/jobs/forget-job.ts';
 import type { ForgetOptions, ForgetResult, RetentionRules, WhatToForget } from '../../src/jobs/forget-types.ts';
@@ -11,7 +12,9 @@ import { items, points } from '../../src/jobs/points.ts';
 import { protect } from '../../src/jobs/protect-job.ts';
 import { unforget } from '../../src/jobs/unforget-job.ts';
 import { GC_ITEM } from '../../src/prune/own-job.ts';
+import { forgetText } from '../../src/report/forget-text.ts';
 import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
+import { plain } from '../report/results.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { beforeEntry, DAY, manifestOf, START, type TimedVault, timedVault } from '../support/timed-vault.ts';
 import { noise, rawDisk } from '../support/vault-bench.ts';
@@ -290,11 +293,69 @@ describe('forgetting with a gc', () => {
     await vault.dailyPoints('web01', 2);
     await using session = await vault.open();
     await using _lock = await lockItem(session.vault, GC_ITEM);
-    const { forgotten, gc, warnings } = await forgetIn(vault, KEEP_ONE, { gc: true });
-    expect([forgotten.length, gc]).toEqual([1, null]);
-    expect(warnings).toEqual([
-      expect.stringMatching(/^the gc failed: another gc, or a repair, is at work .*: wait for it to end/),
-    ]);
+    const result = await forgetIn(vault, KEEP_ONE, { gc: true });
+    expect(result).toMatchObject({ forgotten: [{}], gc: null, warnings: [] });
+    expect(result.gcError).toEqual({
+      code: 'ITEM_LOCKED',
+      message: expect.stringMatching(/^another gc, or a repair, is at work/),
+      hint: expect.stringMatching(/^wait for it to end/),
+      details: expect.any(Object),
+    });
+    expect(exitCodeOfResult(result)).toBe(11);
+  });
+
+  it.each([
+    ['VAULT_DAMAGED', 13],
+    ['NO_SPACE', 15],
+    ['CANCELLED', 130],
+    ['IO', 1],
+  ] as const)('that fails by %s ends with exit code %i, and what was forgotten is told', async (code, exit) => {
+    const vault = await newVault();
+    const [first] = await vault.dailyPoints('web01', 2);
+    const { name } = vault.bench.storeAddress as { name: string };
+    // Forgetting locks nothing.
+    wrapMemoryStore(name, (store) => ({
+      ...store,
+      create: async (path) => {
+        if (path.startsWith('locks/')) throw new VhdvaultError(code, 'not now');
+        return await store.create(path);
+      },
+    }));
+    const result = await forgetIn(vault, KEEP_ONE, { gc: true });
+    wrapMemoryStore(name, (store) => store);
+    expect([named(result), result.gc, result.gcError?.code]).toEqual([[first], null, code]);
+    expect(exitCodeOfResult(result)).toBe(exit);
+    expect(await vault.names(true)).toEqual([first]);
+  });
+
+  it('that Ctrl-C ends tells what was forgotten', async () => {
+    const vault = await newVault();
+    await vault.dailyPoints('web01', 2);
+    const cancel = new AbortController();
+    beforeEntry(vault, async () => cancel.abort());
+    const result = await forgetIn(vault, KEEP_ONE, { gc: true, signal: cancel.signal });
+    expect(result).toMatchObject({ forgotten: [{}], gc: null, gcError: { code: 'CANCELLED' } });
+    expect(exitCodeOfResult(result)).toBe(130);
+  });
+
+  it('by spans of its own gives up what was forgotten in the same run, and says so', async () => {
+    const vault = await newVault();
+    await vault.dailyPoints('web01', 3);
+    const kept = await forgetIn(vault, { rules: { last: 2 } }, { gc: true, softDelete: DAY });
+    expect(kept.forgotten[0]?.expires).toBe(new Date(vault.time + DAY).toISOString());
+    expect(kept.gc).toMatchObject({ condemned: { points: 0 }, softDelete: 86_400, grace: 86_400 });
+    const result = await forgetIn(vault, KEEP_ONE, { gc: true, softDelete: 0, grace: 0 });
+    expect(result.gc).toMatchObject({ condemned: { points: 2 }, softDelete: 0, grace: 0 });
+    expect(forgetText(result, plain)).toContain(
+      '1 point forgotten, 1 kept; the gc gave it up, and nothing brings it back',
+    );
+    expect(await vault.names(true)).toEqual([]);
+    for (const spans of [{ softDelete: 0 }, { grace: 0 }])
+      await expect(forgetIn(vault, KEEP_ONE, spans)).rejects.toMatchObject({
+        code: 'USAGE',
+        message: /goes with --gc/,
+      });
+    await expect(forgetIn(vault, KEEP_ONE, { gc: true, grace: -1 })).rejects.toMatchObject({ code: 'USAGE' });
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isError } from '../../src/base/errors.ts';
-import { checkZone, zoneOf } from '../../src/policy/zone.ts';
+import { checkZone, localZone, zoneOf } from '../../src/policy/zone.ts';
 
 function refusal(name: string): { message: string; hint: string | undefined } {
   try {
@@ -30,6 +30,38 @@ describe('checkZone', () => {
     expect(refusal('berlin').hint).toMatch(/^did you mean Europe\/Berlin\?/);
     expect(refusal('New York').hint).toMatch(/^did you mean America\/New_York\?/);
   });
+});
+
+describe('the zone of this machine', () => {
+  const { TZ } = process.env;
+  const localWith = (tz: string): string => {
+    process.env.TZ = tz;
+    try {
+      return localZone();
+    } finally {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    }
+  };
+
+  it('is what TZ names', () => {
+    for (const tz of ['Europe/Berlin', ':Europe/Berlin', '/usr/share/zoneinfo/Europe/Berlin'])
+      expect(localWith(tz)).toBe('Europe/Berlin');
+    for (const tz of ['UTC', 'UTC0', '']) expect(localWith(tz)).toBe('UTC');
+  });
+
+  it.each(['Foo/Bar', 'CET-1CEST,M3.5.0,M10.5.0/3', 'Berlin'])(
+    'is refused where TZ is %s, which would count as UTC',
+    (tz) => {
+      expect(() => localWith(tz)).toThrow(
+        expect.objectContaining({
+          code: 'USAGE',
+          message: `TZ names no known time zone: "${tz}"`,
+          hint: expect.stringMatching(/--zone.*Europe\/Berlin/),
+        }),
+      );
+    },
+  );
 });
 
 describe('a zone', () => {

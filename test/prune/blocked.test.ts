@@ -28,10 +28,16 @@ describe('what cannot be read', () => {
     await expect(scene.gc()).rejects.toMatchObject({
       code: 'GC_BLOCKED',
       message: expect.stringContaining(ref),
-      hint: expect.stringMatching(/vhdvault repair.*vhdvault forget.*--soft-delete 0s/),
+      hint: expect.stringMatching(/vhdvault repair.*vhdvault forget.*--force if.*vhdvault unpin.*vhdvault gc/),
       details: { point: ref },
     });
+    await expect(scene.gc()).rejects.toMatchObject({ hint: expect.not.stringContaining('--soft-delete') });
     expect(await scene.packs()).toEqual(before);
+    // As the hint says: nothing else is given up for it.
+    const other = await scene.save('db', 'uvw');
+    await scene.forget(ref, other);
+    await scene.gc({});
+    expect([...(await scene.points()).keys()]).toEqual(expect.arrayContaining([ref, other]));
   });
 
   it('lets what dead runs left go all the same', async () => {
@@ -69,6 +75,7 @@ describe('what cannot be read', () => {
     await expect(scene.gc()).rejects.toMatchObject({
       code: 'GC_BLOCKED',
       message: expect.stringContaining('input/output error'),
+      hint: expect.stringMatching(/look at the disk/),
     });
   });
 

@@ -1,14 +1,19 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { type Random, systemRandom } from '../../src/base/random.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
 import type { GcOptions, GcResult } from '../../src/jobs/gc-types.ts';
-import { createVault, openVault, type SessionOptions } from '../../src/jobs/session.ts';
+import { pin, unpin } from '../../src/jobs/pin-job.ts';
+import { protect } from '../../src/jobs/protect-job.ts';
+import { createVault, openVault, type SessionOptions, type VaultSession } from '../../src/jobs/session.ts';
+import { unforget } from '../../src/jobs/unforget-job.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { openStore } from '../../src/vault/open-store.ts';
 import { checkReserve } from '../../src/vault/reserve.ts';
-import { AT_ONCE, checkPoint, diskOf } from '../support/gc-scene.ts';
+import { AT_ONCE, checkPoint, diskOf, idOf } from '../support/gc-scene.ts';
 import { canMount, type Mount, mountMemory } from '../support/mounts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { describeIf } from '../support/tool.ts';
@@ -21,41 +26,51 @@ const RESERVE = 256 * 1024;
 interface Scene extends Disposable {
   mount: Mount;
   vault: string;
+  /** References of the point to give up, and of the latest one. */
+  gone: string;
   kept: string;
+  within<T>(work: (session: VaultSession) => Promise<T>, random?: Random): Promise<T>;
+  /** Of a disk of so many blocks. */
+  backup(letters: string, random?: Random): Promise<unknown>;
   gc(options: GcOptions): Promise<GcResult>;
   check(): Promise<void>;
 }
 
-/** A vault on a file system of its own, with a point to give up. */
+/** A vault on a file system of its own, with a point to give up, which is forgotten. */
 async function scene(): Promise<Scene> {
+  const full = await sceneOfTwo();
+  await full.within(({ vault }) => vault.commit(() => ({ type: 'forget', points: [idOf(full.gone)] })));
+  return full;
+}
+
+async function sceneOfTwo(): Promise<Scene> {
   const home = folder.fresh('full');
   const vault = join(home, 'vault');
   const mount = mountMemory(vault, 64 * MIB);
   await mkdir(join(home, 'disks'));
-  const options = (): SessionOptions => ({
+  const options = (random: Random = systemRandom): SessionOptions => ({
     ...{ cache: join(home, 'cache'), state: join(home, 'state') },
-    parts: { pool: openInThreadPool(1), reserve: RESERVE },
+    parts: { pool: openInThreadPool(1), reserve: RESERVE, random },
   });
+  const within: Scene['within'] = async (work, random) => {
+    await using session = await openVault(vault, options(random));
+    return await work(session);
+  };
   await createVault(vault, { ...options(), unencrypted: true, blockSize: 16384 });
-  const save = async (letters: string): Promise<string> => {
-    await using session = await openVault(vault, options());
-    return (await backup(session, 'web', [await rawDisk(join(home, 'disks', 'web'), diskOf(letters))])).point;
+  const save = async (letters: string, random?: Random): Promise<string> => {
+    const disk = await rawDisk(join(home, 'disks', 'web'), diskOf(letters));
+    return `web@${(await within((session) => backup(session, 'web', [disk]), random)).point}`;
   };
   const gone = await save('abcdefghijklmnopqrst');
   const kept = await save('ABCDEFGHIJKLMNOPQRST');
-  await using session = await openVault(vault, options());
-  await session.vault.commit(() => ({ type: 'forget', points: [gone.slice(1)] }));
   return {
-    ...{ mount, vault, kept },
-    async gc(how) {
-      await using open = await openVault(vault, options());
-      return await gc(open, how);
-    },
-    async check() {
-      await using open = await openVault(vault, options());
-      await checkPoint(open, `web@${kept}`, diskOf('ABCDEFGHIJKLMNOPQRST'));
-      expect(open.vault.damage).toBeUndefined();
-    },
+    ...{ mount, vault, gone, kept, within, backup: save },
+    gc: (how) => within((session) => gc(session, how)),
+    check: () =>
+      within(async (session) => {
+        await checkPoint(session, kept, diskOf('ABCDEFGHIJKLMNOPQRST'));
+        expect(session.vault.damage).toBeUndefined();
+      }),
     [Symbol.dispose]: () => mount[Symbol.dispose](),
   };
 }
@@ -92,6 +107,86 @@ describeIf(
       expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
       expect((await stat(join(full.vault, 'reserve'))).size).toBe(RESERVE);
       await full.check();
+    });
+
+    it('follows a forget that found it full, and had the reserve', async () => {
+      using full = await sceneOfTwo();
+      full.mount.leave(0);
+      const notices: string[] = [];
+      const { forgotten } = await full.within((session) =>
+        forget({ ...session, notice: (text) => notices.push(text) }, { refs: [full.gone] }),
+      );
+      expect([forgotten.length, notices]).toEqual([1, [expect.stringContaining('`vhdvault gc` makes it whole again')]]);
+      // A backup may come first.
+      full.mount.leave(0);
+      const { freedBytes, warnings } = await full.gc(AT_ONCE);
+      expect(freedBytes).toBeGreaterThan(20 * 16384);
+      expect(warnings).toEqual([]);
+      expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
+      await full.check();
+    });
+
+    it('that takes the reserve and frees nothing leaves most of it, so that what fills the disk again does no harm', async () => {
+      using full = await sceneOfTwo();
+      for (let night = 0; night < 3; night++) {
+        full.mount.leave(0);
+        expect((await full.gc({})).warnings).toEqual([
+          expect.stringMatching(/^the reserve has no room: \d+ of 262144 bytes/),
+        ]);
+        expect((await stat(join(full.vault, 'reserve'))).size).toBeGreaterThan(RESERVE / 2);
+      }
+      full.mount.leave(0);
+      await full.within((session) => forget(session, { refs: [full.gone] }));
+      expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
+      expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
+      await full.check();
+    });
+
+    it('says what to do where a forget had the reserve, and nothing may be freed yet', async () => {
+      using full = await sceneOfTwo();
+      full.mount.leave(0);
+      await full.within((session) => forget(session, { refs: [full.gone] }));
+      expect((await full.gc({})).warnings).toEqual([
+        expect.stringContaining('`vhdvault gc --soft-delete 0s --grace 0s` frees'),
+        expect.stringContaining('the reserve'),
+      ]);
+      expect((await full.gc({ softDelete: 0 })).warnings).toEqual([
+        expect.stringContaining('vhdvault gc --grace 0s'),
+        expect.stringContaining('the reserve'),
+      ]);
+    });
+
+    it.each<[string, (session: VaultSession, ref: string) => Promise<unknown>]>([
+      ['a pin', pin],
+      ['the end of a pin', async (session, ref) => [await pin(session, ref), await unpin(session, ref)]],
+      ['a protection', (session) => protect(session, { minRetention: '1d' })],
+    ])('follows %s, which had the reserve, too', async (_, write) => {
+      using full = await scene();
+      full.mount.leave(0);
+      await full.within((session) => write(session, full.kept));
+      expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
+      await full.check();
+    });
+
+    it('leaves a point alone that was brought back with the reserve', async () => {
+      using full = await scene();
+      full.mount.leave(0);
+      await full.within((session) => unforget(session, [full.gone]));
+      expect(await full.gc(AT_ONCE)).toMatchObject({ condemned: { points: 0 } });
+      await full.within((session) => checkPoint(session, full.gone, diskOf('abcdefghijklmnopqrst')));
+    });
+
+    it('is what a backup names that has no room, before it begins and in its middle', async () => {
+      using full = await scene();
+      const refused = { code: 'NO_SPACE', hint: expect.stringMatching(/`vhdvault forget`.*`vhdvault gc`/) };
+      const fillsOnFirstJob: Random = {
+        bytes(length) {
+          if (length === 16) full.mount.leave(0);
+          return systemRandom.bytes(length);
+        },
+      };
+      await expect(full.backup('0123456789', fillsOnFirstJob)).rejects.toMatchObject(refused);
+      await expect(full.backup('0123456789')).rejects.toMatchObject(refused);
     });
 
     it('makes a reserve that is missing or wrong anew', async () => {

@@ -104,11 +104,17 @@ describe('time', () => {
     await scene.save('web', 'zzzz');
     await using session = await scene.bench.open({ parts: { clock }, state: folder.fresh('state') });
     await session.vault.commit(() => ({ type: 'forget', points: [gone.slice(gone.indexOf('@') + 2)] }));
+    const from = new Date(now + 14 * DAY).toISOString();
+    for (const dryRun of [true, false]) {
+      const told = await scene.gc({ dryRun }, { parts: { clock }, state: folder.fresh('state') });
+      expect(told).toMatchObject({ freedLater: [], forgottenLater: [{ points: 1, at: from }] });
+      expect([told.softDelete, told.grace]).toEqual([14 * 86_400, 86_400]);
+    }
     now += 14 * DAY - 1;
     expect(await run()).toMatchObject({ condemned: { points: 0, packs: 0 }, freedLater: [] });
     now += 1;
     const given = await run();
-    expect(given).toMatchObject({ condemned: { points: 1 }, freedBytes: 0 });
+    expect(given).toMatchObject({ condemned: { points: 1 }, freedBytes: 0, forgottenLater: [] });
     const later = given.freedLater.reduce((sum, { bytes }) => sum + bytes, 0);
     expect(later).toBeGreaterThanOrEqual(given.condemned.bytes);
     expect(given.freedLater.at(-1)?.at).toBe(new Date(now + DAY).toISOString());

@@ -59,9 +59,21 @@ describe('a sweep leaves alone', () => {
     await expect(scene.save('web', 'xyz')).rejects.toThrow();
     scene.wrap();
     const packs = await scene.packs();
-    expect(await scene.gc({ softDelete: 0 })).toMatchObject({ swept: { packs: 0 }, warnings: [] });
+    const kept = await scene.gc({ softDelete: 0 });
+    expect(kept).toMatchObject({ swept: { packs: 0, leftovers: 0, bytes: 0 }, warnings: [] });
     expect(await scene.packs()).toEqual(packs);
-    expect(await scene.gc()).toMatchObject({ swept: { packs: 2 }, abandoned: [{ item: 'web' }] });
+    const [one] = kept.unfinished;
+    expect(kept.unfinished).toEqual([
+      { item: 'web', opened: expect.any(String), bytes: expect.any(Number), at: one?.at },
+    ]);
+    expect((await scene.gc({ softDelete: 0, dryRun: true })).unfinished).toEqual(kept.unfinished);
+    const minutes = (Date.parse(one?.at ?? '') - Date.parse(one?.opened ?? '')) / 60_000;
+    expect(Math.abs(minutes - 24 * 60)).toBeLessThanOrEqual(1);
+    const dry = await scene.gc({ ...AT_ONCE, dryRun: true });
+    const freed = await scene.gc();
+    expect(freed).toMatchObject({ swept: { packs: 2, leftovers: 1 }, abandoned: [{ item: 'web' }], unfinished: [] });
+    // With its journal, and what it was writing.
+    expect([freed.freedBytes, dry.freedBytes, freed.swept.bytes]).toEqual([one?.bytes, one?.bytes, one?.bytes]);
   });
 
   it('all that no entry adds, when one live segment cannot be read', async () => {

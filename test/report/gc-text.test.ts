@@ -10,9 +10,13 @@ const nothing: GcResult = {
   abandoned: [],
   repacked: { packs: 0, into: 0, bytes: 0 },
   merged: { segments: 0, into: 0 },
-  swept: { packs: 0, segments: 0, bytes: 0 },
+  swept: { packs: 0, segments: 0, leftovers: 0, bytes: 0 },
   freedBytes: 0,
   freedLater: [],
+  forgottenLater: [],
+  unfinished: [],
+  softDelete: 14 * 86_400,
+  grace: 86_400,
   warnings: [],
   notices: [],
   seconds: 0.131,
@@ -27,7 +31,7 @@ const all: GcResult = {
   ],
   repacked: { packs: 7, into: 2, bytes: 29 * MIB },
   merged: { segments: 8, into: 1 },
-  swept: { packs: 9, segments: 3, bytes: 192 * MIB },
+  swept: { packs: 9, segments: 3, leftovers: 0, bytes: 192 * MIB },
   freedBytes: 192 * MIB,
   freedLater: [{ bytes: 93 * MIB, at: '2026-11-24T09:01:00.000Z' }],
   warnings: ['pack 12ab cannot be read whole'],
@@ -70,6 +74,43 @@ describe('a gc', () => {
     expect(gcText({ ...nothing, dryRun: true }, plain)).toBe('dry run: nothing would be freed now');
   });
 
+  test('tells what else gcs to come may free, though nobody knows how much of it', () => {
+    const opened = '2026-11-22T09:00:00.000Z';
+    const at = '2026-11-23T09:00:00.000Z';
+    const one = { points: 5, at: '2026-12-14T13:20:00.000Z' };
+    const kept: GcResult = {
+      ...nothing,
+      unfinished: [
+        { item: 'web01', opened, bytes: 142 * MIB, at },
+        { item: null, opened, bytes: null, at },
+      ],
+      forgottenLater: [one],
+    };
+    const lines = (result: GcResult): string[] => gcText(result, plain).split('\n').slice(1);
+    expect(lines(kept)).toEqual([
+      '142 MiB by the interrupted backup of web01 of 2026-11-22 10:00 can be freed from 2026-11-23 10:00 on, unless another one goes on with it',
+      'what was stored by an interrupted run of 2026-11-22 10:00 can be freed from 2026-11-23 10:00 on, unless another one goes on with it',
+      '5 forgotten points can be given up from 2026-12-14 14:20 on: the next gc then does, and one 1 day later frees what no other point needs',
+    ]);
+    const more = { ...kept, unfinished: [], forgottenLater: [{ points: 1, at }, one] };
+    expect(lines(more)).toEqual([
+      '6 forgotten points can be given up from 2026-11-23 10:00 on, the last from 2026-12-14 14:20 on: the next gc then does, and one 1 day later frees what no other point needs',
+    ]);
+    expect(lines({ ...more, forgottenLater: [{ points: 1, at }], grace: 0 })).toEqual([
+      '1 forgotten point can be given up from 2026-11-23 10:00 on: the next gc then does, and frees what no other point needs',
+    ]);
+  });
+
+  test('tells what dead runs left among what it deleted', () => {
+    const swept = { packs: 0, segments: 0, leftovers: 1, bytes: 512 };
+    const deleted = (more: object): string | undefined =>
+      gcText({ ...nothing, swept: { ...swept, ...more } }, plain).split('\n')[0];
+    expect(deleted({})).toBe('deleted  1 leftover of interrupted runs (512 B)');
+    expect(deleted({ packs: 2, segments: 1, leftovers: 3 })).toBe(
+      'deleted  2 packs, 1 index segment and 3 leftovers of interrupted runs (512 B)',
+    );
+  });
+
   test('says so when there is nothing to free', () => {
     expect(gcText(nothing, plain)).toBe('nothing freed now, in 131 ms');
   });
@@ -78,7 +119,7 @@ describe('a gc', () => {
     const one = {
       ...nothing,
       condemned: { points: 1, packs: 1, bytes: 512 },
-      swept: { packs: 1, segments: 0, bytes: 512 },
+      swept: { packs: 1, segments: 0, leftovers: 0, bytes: 512 },
     };
     expect(gcText(one, plain)).toMatchInlineSnapshot(`
       "given up  1 forgotten point, 1 pack that no point needs (512 B)

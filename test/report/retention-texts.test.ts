@@ -19,7 +19,7 @@ const oldPoint = { item: 'web01', point: 'p7e2d90aa55667788', time: '2026-11-20T
 const newPoint = { item: 'web01', point: 'p7e2d90ab00000000', time: '2026-11-22T09:00:00Z' };
 const otherPoint = { item: 'db01', point: 'p9c1fa2b300112233', time: '2026-11-21T09:00:00Z' };
 const plan: ForgetResult = {
-  ...{ dryRun: true, gc: null, ...told },
+  ...{ dryRun: true, gc: null, gcError: null, ...told },
   forgotten: [{ ...oldPoint, expires: null }],
   kept: [
     { ...otherPoint, reasons: ['latest', 'daily 2026-11-21'] },
@@ -44,7 +44,7 @@ describe('forgetting', () => {
       "item   point     time
       web01  p7e2d90a  2026-11-20 10:00
       1 point forgotten, 2 kept
-      \`vhdvault unforget web01@p7e2d90aa55667788\` brings it back until 2026-12-06 18:00; after that, \`vhdvault gc\` frees what only it holds"
+      \`vhdvault unforget web01@p7e2d90aa55667788\` brings it back until 2026-12-06 18:00; after that, \`vhdvault gc\` gives it up, and a gc 24 h later frees what only it holds"
     `);
     const two = { ...done, kept: [], forgotten: [...done.forgotten, { ...otherPoint, expires: null }] };
     expect(forgetText(two, plain)).toMatchInlineSnapshot(`
@@ -52,8 +52,35 @@ describe('forgetting', () => {
       web01  p7e2d90a  2026-11-20 10:00
       db01   p9c1fa2b  2026-11-21 10:00
       2 points forgotten
-      \`vhdvault unforget ITEM@ID...\` brings them back until 2026-12-06 18:00; after that, \`vhdvault gc\` frees what only they hold"
+      \`vhdvault unforget ITEM@ID...\` brings them back until 2026-12-06 18:00; after that, \`vhdvault gc\` gives them up, and a gc 24 h later frees what only they hold"
     `);
+  });
+
+  test('by the days of a zone tells times in it', () => {
+    const lines = (result: ForgetResult): string[] => forgetText(result, plain, 'America/New_York').split('\n');
+    expect(lines(plan).slice(0, 2)).toEqual([
+      'item   point      time (America/New_York)  plan    reasons',
+      'db01   p9c1fa2b   2026-11-21 04:00         keep    latest, daily 2026-11-21',
+    ]);
+    expect(lines(done)[1]).toBe('web01  p7e2d90a  2026-11-20 04:00');
+  });
+
+  test('with a gc that fails, or is cancelled, tells both', () => {
+    const failed = { code: 'GC_BLOCKED', message: 'x cannot be read', hint: 'run y', details: {} } as const;
+    const lines = (gcError: ForgetResult['gcError']): string[] =>
+      forgetText({ ...done, gcError }, plain)
+        .split('\n')
+        .slice(2);
+    expect(lines(failed)).toEqual([
+      '1 point forgotten, 2 kept',
+      expect.stringContaining('vhdvault unforget'),
+      'vhdvault: the gc failed: x cannot be read [GC_BLOCKED]',
+      'run y',
+    ]);
+    expect(lines({ ...failed, code: 'CANCELLED', hint: null }).slice(2)).toEqual([
+      'vhdvault: the gc was cancelled [CANCELLED]',
+      'run `vhdvault gc`: it goes on',
+    ]);
   });
 
   test('nothing says so', () => {

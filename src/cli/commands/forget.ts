@@ -2,6 +2,7 @@ import { VhdvaultError } from '../../base/errors.ts';
 import { checkName } from '../../base/names.ts';
 import type { RetentionRules, WhatToForget } from '../../jobs/forget-types.ts';
 import { type Command, command } from '../command.ts';
+import { gcSpanOptions, gcSpans } from '../gc-spans.ts';
 import { inVault } from '../in-vault.ts';
 import { clockOptions, progressOptions, vaultOptions } from '../options.ts';
 import { parseKeepCount } from '../parse-value.ts';
@@ -35,7 +36,7 @@ export const forgetCommand: Command = command({
       'vhdvault forget --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run',
       'What rules would do, for all items',
     ],
-    ['vhdvault forget web01 --keep-last 3 --gc', 'Of one item, and free what earlier runs forgot'],
+    ['vhdvault forget web01 --keep-last 3 --gc', 'Of one item, and give up and free what earlier runs forgot'],
     ['vhdvault forget web01@p9c1fa2b', 'One point'],
   ],
   positionals: {
@@ -49,7 +50,11 @@ export const forgetCommand: Command = command({
     ...ruleOptions,
     force: { type: 'boolean', describe: 'Also the latest point of an item, where it is named' },
     'dry-run': { type: 'boolean', describe: 'Only tell what would be forgotten, and why the others are kept' },
-    gc: { type: 'boolean', describe: 'Run a gc afterwards, which frees what was forgotten 14 days ago' },
+    gc: {
+      type: 'boolean',
+      describe: 'Run a gc afterwards: it gives up what was forgotten long ago, and frees what was given up a while ago',
+    },
+    ...gcSpanOptions,
     ...vaultOptions,
     ...clockOptions,
     ...progressOptions,
@@ -58,14 +63,14 @@ export const forgetCommand: Command = command({
     const what = whatToForget(args.ref ?? [], args);
     const { checkWhat, forget } = await import('../../jobs/forget-job.ts');
     const { forgetText } = await import('../../report/forget-text.ts');
-    const force = args.force ?? false;
-    checkWhat(what, { force });
     const options = {
-      ...{ force, dryRun: args['dry-run'] ?? false, gc: args.gc ?? false },
+      ...{ force: args.force ?? false, dryRun: args['dry-run'] ?? false, gc: args.gc ?? false },
+      ...gcSpans(args),
       acceptClock: args['accept-clock'] ?? false,
     };
+    checkWhat(what, options);
     const result = await inVault(args, run, (session, watch) => forget(session, what, { ...watch, ...options }));
-    return { result, text: (look) => forgetText(result, look) };
+    return { result, text: (look) => forgetText(result, look, args.zone) };
   },
 });
 

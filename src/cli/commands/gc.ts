@@ -1,6 +1,5 @@
-import { VhdvaultError } from '../../base/errors.ts';
-import { parseDuration } from '../../policy/duration.ts';
 import { type Command, command } from '../command.ts';
+import { gcSpanOptions, gcSpans } from '../gc-spans.ts';
 import { inVault } from '../in-vault.ts';
 import { clockOptions, progressOptions, vaultOptions } from '../options.ts';
 
@@ -15,18 +14,7 @@ export const gcCommand: Command = command({
   positionals: {},
   options: {
     'dry-run': { type: 'boolean', describe: 'Only tell what would be done' },
-    'soft-delete': {
-      type: 'string',
-      default: '14d',
-      requiresArg: true,
-      describe: 'How long a forgotten point can be brought back',
-    },
-    grace: {
-      type: 'string',
-      default: '24h',
-      requiresArg: true,
-      describe: 'How long what was given up stays for who reads it now, and an interrupted backup for the next run',
-    },
+    ...gcSpanOptions,
     ...vaultOptions,
     ...clockOptions,
     ...progressOptions,
@@ -34,8 +22,7 @@ export const gcCommand: Command = command({
   run: async (args, run) => {
     const options = {
       dryRun: args['dry-run'] ?? false,
-      softDelete: spanOf('--soft-delete', args['soft-delete']),
-      grace: spanOf('--grace', args.grace),
+      ...gcSpans(args),
       acceptClock: args['accept-clock'] ?? false,
     };
     const { gc } = await import('../../jobs/gc-job.ts');
@@ -44,13 +31,3 @@ export const gcCommand: Command = command({
     return { result, text: (look) => gcText(result, look) };
   },
 });
-
-/** Months are of different lengths, and here no calendar tells which are meant. */
-function spanOf(option: string, text: string): number {
-  const { months, milliseconds } = parseDuration(text, option);
-  if (months === 0) return milliseconds;
-  throw new VhdvaultError('USAGE', `${option} takes no months or years: "${text}"`, {
-    hint: `write days, as ${option} 30d`,
-    details: { option, value: text },
-  });
-}

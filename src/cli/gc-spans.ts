@@ -1,0 +1,39 @@
+import { VhdvaultError } from '../base/errors.ts';
+import { parseDuration } from '../policy/duration.ts';
+
+/** How long a gc waits, for whoever runs one. */
+export const gcSpanOptions = {
+  'soft-delete': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'How long gc lets a forgotten point be brought back; default 14d',
+  },
+  grace: {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      'How long what gc gave up stays for who reads it now, and an interrupted backup for the next run; default 24h',
+  },
+} as const;
+
+/** In milliseconds, those that were given. @throws USAGE */
+export function gcSpans(args: { readonly [Name in keyof typeof gcSpanOptions]?: string | undefined }): {
+  softDelete?: number;
+  grace?: number;
+} {
+  const { 'soft-delete': softDelete, grace } = args;
+  return {
+    ...(softDelete !== undefined && { softDelete: spanOf('--soft-delete', softDelete) }),
+    ...(grace !== undefined && { grace: spanOf('--grace', grace) }),
+  };
+}
+
+/** Months are of different lengths, and here no calendar tells which are meant. */
+function spanOf(option: string, text: string): number {
+  const { months, milliseconds } = parseDuration(text, option);
+  if (months === 0) return milliseconds;
+  throw new VhdvaultError('USAGE', `${option} takes no months or years: "${text}"`, {
+    hint: `write days, as ${option} 30d`,
+    details: { option, value: text },
+  });
+}
