@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
+import { VhdvaultError } from '../../src/base/errors.ts';
 import { LocationTable } from '../../src/cache/location-table.ts';
 import { writeSegments } from '../../src/cache/write-segments.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
@@ -172,7 +173,7 @@ it('a job that cannot be opened fails with that cause, not as if it had been can
   const bench = await openBench(temp.fresh('bench'));
   const disk = await rawDisk(join(bench.folder, 'h.raw'), noise(4 * BLOCK, 8));
   await using session = await bench.open();
-  const cause = Object.assign(new Error('no room for the entry'), { name: 'VhdvaultError', code: 'NO_SPACE' });
+  const cause = new VhdvaultError('NO_SPACE', 'no room for the entry');
   session.vault.openJob = () => Promise.reject(cause);
   await expect(backup(session, 'one', [disk])).rejects.toMatchObject({ code: 'NO_SPACE' });
 });

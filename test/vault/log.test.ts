@@ -1,6 +1,6 @@
-import { VhdvaultError } from '../../src/base/errors.ts';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, it } from 'vitest';
+import { VhdvaultError } from '../../src/base/errors.ts';
 import { BinaryWriter } from '../../src/vault/binary.ts';
 import { newObject, type VaultKeys } from '../../src/vault/crypto/keys.ts';
 import { DOMAIN_BODY } from '../../src/vault/crypto/sealer.ts';
