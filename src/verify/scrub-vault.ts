@@ -70,7 +70,7 @@ const CONFIG_CURE = 'bring vault.json back from another copy of this vault: it n
 const LOG_CURE =
   'bring the file back from another copy of this vault; `vhdvault verify` tells with the key what it hits';
 const NAMED_CURE =
-  '`vhdvault verify` tells with the key which points it hits, if any; a file of this name from any copy of this vault mends it, as does `vhdvault repair`';
+  '`vhdvault verify` tells with the key which points it hits, if any, and whether `vhdvault repair` dealt with it already (then it stays until gc frees it); a whole file of this name from a copy of this vault mends it; without one, `vhdvault repair`';
 const SLOT_CURE = '`vhdvault verify` tells with another secret whether the vault still needs it';
 
 function tell(
