@@ -4,7 +4,7 @@ import { HEADER_SIZE, type ObjectKind, parseObjectHeader } from './codec/object-
 import { hashObject } from './hash-object.ts';
 import { LARGEST } from './largest-object.ts';
 import type { Store } from './open-store.ts';
-import { joinTroubles, type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { joinTroubles, type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 
 /*
  * What can be told of objects by anyone, without a key: headers are in clear, and packs, segments and lists are named by
@@ -67,7 +67,7 @@ async function checkOnce(
   try {
     const size = await store.size(path);
     if (size === undefined) return 'gone';
-    if (size < HEADER_SIZE) return wrongBytes(`is ${size} bytes long, shorter than any object`);
+    if (size < HEADER_SIZE) return await wrongSize(store, path, size, ', shorter than any object');
     if (size > LARGEST[kind]) return wrongBytes(`is ${size} bytes long, longer than any ${kind} (${LARGEST[kind]})`);
     const inHeader = headerTrouble(await headerOf(store, path), kind, path, facts);
     const hash = await hashObject(store, path, onPart);

@@ -114,14 +114,24 @@ describe('scrub', () => {
       expect(ok, name).toBe(true);
       for (const finding of findings) expect(finding, name).toMatchObject({ severity: 'info', code: 'CHECKPOINT' });
     }
-    for (const at of [96, 110]) {
-      await using _ = await hurt(scene.bench.store, path!, flipAt(at));
+    {
+      await using _ = await hurt(scene.bench.store, path!, flipAt(110));
       expect(told(await scrubbed())).toEqual([`damage CHECKPOINT ${path}`]);
     }
     const entries = pathsIn('log').slice(-3);
     for (const entry of entries) await scene.bench.store.remove(entry);
     expect(told(await scrubbed())).toEqual([`damage CHECKPOINT ${path}`]);
     for (const entry of entries) await putFile(scene.bench.store, entry, files.get(entry)!);
+  });
+
+  it('makes a remark of a checkpoint under another number, as verify does: opening passes over it', async () => {
+    const { bench } = scene;
+    const [path] = pathsIn('ckpt');
+    const copy = `ckpt/${'99'.padStart(20, '0')}`;
+    await putFile(bench.store, copy, files.get(path!)!);
+    await using _ = { [Symbol.asyncDispose]: () => bench.store.remove(copy) };
+    expect(told(await scrubbed())).toEqual([`info CHECKPOINT ${copy}`]);
+    expect((await bench.verify()).findings).toMatchObject([{ severity: 'info', code: 'CHECKPOINT', where: copy }]);
   });
 
   it('tells what a key slot shows: its size, its header, and what it asks for', async () => {
