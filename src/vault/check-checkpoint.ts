@@ -19,8 +19,9 @@ export interface FoundCheckpoint {
 export async function readCheckpoint({ store, keys }: Vault, sequence: number): Promise<FoundCheckpoint | undefined> {
   const path = checkpointPath(sequence);
   try {
-    if (!(await store.size(path)))
-      return { sequence, path, state: undefined, trouble: await wrongSize(store, path, 0) };
+    const size = await store.size(path);
+    if (size === undefined) return undefined;
+    if (size === 0) return { sequence, path, state: undefined, trouble: await wrongSize(store, path, 0) };
     const state = decodeCheckpoint(keys, await store.get(path), sequence);
     return { sequence, path, state, trouble: undefined };
   } catch (error) {
