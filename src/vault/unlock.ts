@@ -90,7 +90,7 @@ async function unlockEncrypted<T>(
 function ofSlot(error: VhdvaultError): VhdvaultError {
   if (error.code !== 'VAULT_DAMAGED') return error;
   return new VhdvaultError('VAULT_DAMAGED', error.message, {
-    hint: 'the passphrase or key file of another slot opens the vault still, if there is one (check it for a typing error); else bring keys/ back from another copy of this vault',
+    hint: 'the passphrase or key file of another slot opens the vault still, if there is one (check it for a typing error); else bring keys/ and vault.json back from another copy of this vault',
     details: error.details,
   });
 }

@@ -145,6 +145,16 @@ describe('scrub', () => {
     }
   });
 
+  it('tells that an encrypted vault has no key slot any more', async () => {
+    const [path] = pathsIn('keys');
+    await using _ = await hurt(scene.bench.store, path!, () => undefined);
+    const { ok, findings } = await scrubbed();
+    expect(ok).toBe(false);
+    expect(findings).toMatchObject([
+      { code: 'SLOT', where: 'keys', cure: expect.stringContaining('bring keys/ back') },
+    ]);
+  });
+
   it('compares the reserve with its formula', async () => {
     for (const { name, bytes } of diseasesOf(files.get('reserve')!)) {
       await using _ = await hurt(scene.bench.store, 'reserve', () => bytes);
