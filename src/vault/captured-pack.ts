@@ -1,6 +1,7 @@
 import { isError } from '../base/errors.ts';
 import type { VaultKeys } from './crypto/keys.ts';
 import { hashObject } from './hash-object.ts';
+import { LARGEST } from './largest-object.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { openPack, packPath } from './pack/pack-reader.ts';
@@ -42,7 +43,8 @@ export async function readCapturedPack(options: {
   const { store, keys, job, name } = options;
   try {
     await using pack = await openPack(store, keys, packPath(name));
-    if (pack.job !== job || (await hashObject(store, packPath(name))) !== name) return undefined;
+    if (pack.job !== job || pack.size > LARGEST.pack || (await hashObject(store, packPath(name))) !== name)
+      return undefined;
     return { name, size: pack.size, entries: await pack.directory() };
   } catch (error) {
     if (isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO', 'NO_PERMISSION')) return undefined;

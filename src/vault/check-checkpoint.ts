@@ -4,7 +4,7 @@ import { equalBytes } from '../base/hex.ts';
 import type { LogCheck } from './check-log.ts';
 import { checkpointPath, decodeCheckpoint } from './log/checkpoint.ts';
 import type { VaultState } from './log/state.ts';
-import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { type Trouble, troubleOf, wrongSize } from './trouble.ts';
 import type { Vault } from './vault.ts';
 
 /** A checkpoint as it was found: the state that it tells of, or why it is of no use. */
@@ -19,7 +19,9 @@ export interface FoundCheckpoint {
 export async function readCheckpoint({ store, keys }: Vault, sequence: number): Promise<FoundCheckpoint | undefined> {
   const path = checkpointPath(sequence);
   try {
-    if (!(await store.size(path))) return { sequence, path, state: undefined, trouble: wrongBytes('is empty') };
+    const size = await store.size(path);
+    if (size === undefined) return undefined;
+    if (size === 0) return { sequence, path, state: undefined, trouble: await wrongSize(store, path, 0) };
     const state = decodeCheckpoint(keys, await store.get(path), sequence);
     return { sequence, path, state, trouble: undefined };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { openSegment, type SegmentEntry, type SegmentPack, segmentPath } from './block-index.ts';
 import { hashObject } from './hash-object.ts';
-import { joinTroubles, type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { joinTroubles, type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 import type { Adds, Vault } from './vault.ts';
 
 /** Takes what a segment holds: its packs once, then its entries. */
@@ -25,7 +25,7 @@ export async function checkSegment(
   try {
     const found = await store.size(path);
     if (found !== size)
-      return wrongBytes(found === undefined ? 'is missing' : `is ${found} bytes long, expected ${size}`);
+      return found === undefined ? wrongBytes('is missing') : await wrongSize(store, path, found, `, expected ${size}`);
     const hash = await hashObject(store, path).catch(add);
     if (hash !== undefined && hash !== name) troubles.push(wrongBytes('does not have the bytes that its name tells'));
     await readEntries(vault, path, sink, add);

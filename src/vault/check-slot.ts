@@ -2,7 +2,7 @@ import { toHex } from '../base/hex.ts';
 import { blake3 } from './crypto/blake3.ts';
 import { SLOT_SIZE } from './crypto/slot.ts';
 import type { Store } from './open-store.ts';
-import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 import type { Slot } from './vault.ts';
 
 export function slotPath(name: string): string {
@@ -18,7 +18,7 @@ export async function checkSlot(
   try {
     const size = await store.size(path);
     if (size === undefined) return wrongBytes('is missing');
-    if (size !== SLOT_SIZE) return wrongBytes(`is ${size} bytes long, a slot has ${SLOT_SIZE}`);
+    if (size !== SLOT_SIZE) return await wrongSize(store, path, size, `, a slot has ${SLOT_SIZE}`);
     if (toHex(blake3(await store.get(path))) === hash) return undefined;
     return wrongBytes('does not have the bytes that the log tells of');
   } catch (error) {

@@ -1,7 +1,7 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { CODECS, type Codec } from './codec/compress.ts';
-import { BRING_BACK, damaged, FORMAT, newer } from './codec/object-header.ts';
+import { BRING_BACK, damaged, FORMAT, NO_BYTES, newer } from './codec/object-header.ts';
 
 export const CONFIG_PATH = 'vault.json';
 export const MIN_BLOCK: number = 16 * 1024;
@@ -85,7 +85,7 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
   try {
     return (JSON.parse(Buffer.from(bytes).toString('utf8')) ?? {}) as Record<string, unknown>;
   } catch {
-    throw damaged(CONFIG_PATH, 'is not JSON', BRING_BACK);
+    throw damaged(CONFIG_PATH, bytes.byteLength > 0 ? 'is not JSON' : NO_BYTES, BRING_BACK);
   }
 }
 

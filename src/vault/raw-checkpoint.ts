@@ -5,7 +5,7 @@ import { checkpointPath } from './log/checkpoint.ts';
 import type { Store } from './open-store.ts';
 import type { RawLog } from './raw-log.ts';
 import { type CommonFacts, headerTrouble } from './raw-object.ts';
-import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 
 export { checkpointPath } from './log/checkpoint.ts';
 
@@ -25,10 +25,13 @@ export async function checkRawCheckpoint(
   try {
     const size = await store.size(path);
     if (size === undefined) return undefined;
-    if (size < LEAST) return { ...wrongBytes(`is ${size} bytes long`), misfit: false };
+    if (size < LEAST) return { ...(await wrongSize(store, path, size)), misfit: false };
     const stored = await store.get(path);
     const trouble = headerTrouble(stored, 'checkpoint', path, known.facts);
     if (trouble) return { ...trouble, misfit: false };
+    // A copy under another name, which opening passes over as it does a torn one.
+    if (sequenceOf(stored) !== BigInt(sequence))
+      return { ...wrongBytes('has another sequence than its name'), misfit: false };
     const misfit = misfitOf(stored, sequence, known.log);
     return misfit === undefined ? undefined : { ...wrongBytes(misfit), misfit: true };
   } catch (error) {
@@ -37,10 +40,12 @@ export async function checkRawCheckpoint(
 }
 
 function misfitOf(stored: Uint8Array, sequence: number, { last, hashes }: RawLog): string | undefined {
-  const told = Buffer.from(stored.buffer, stored.byteOffset).readBigUInt64LE(HEADER_SIZE);
-  if (told !== BigInt(sequence)) return 'has another sequence than its name';
   if (sequence > last) return `tells of entry ${sequence}, while the log ends at ${last}`;
   const hash = hashes.get(sequence);
   if (!hash || equalBytes(hash, stored.subarray(HEADER_SIZE + 8, HEADER_SIZE + 40))) return undefined;
   return `tells of another entry ${sequence} than the one that is there`;
+}
+
+function sequenceOf(stored: Uint8Array): bigint {
+  return Buffer.from(stored.buffer, stored.byteOffset).readBigUInt64LE(HEADER_SIZE);
 }

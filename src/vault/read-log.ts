@@ -3,7 +3,7 @@ import { isError } from '../base/errors.ts';
 import { logPath, MAX_ENTRY } from './log/entry.ts';
 import { sequencesIn } from './log/sequence.ts';
 import type { Store } from './open-store.ts';
-import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 
 /** An entry as it is stored, or why it is not to be had; `until`: so are all up to this one. */
 export type StoredEntry =
@@ -41,7 +41,7 @@ export async function readEntry(store: Store, sequence: number): Promise<StoredE
     const size = await store.size(path);
     if (size === undefined) return undefined;
     if (size > 0 && size <= MAX_ENTRY) return { sequence, stored: await store.get(path) };
-    return { sequence, until: sequence, trouble: wrongBytes(`is ${size} bytes long`) };
+    return { sequence, until: sequence, trouble: await wrongSize(store, path, size) };
   } catch (error) {
     if (isError(error, 'NOT_FOUND')) return undefined;
     return { sequence, until: sequence, trouble: troubleOf(error, path) };

@@ -5,7 +5,7 @@ import { equalBytes } from '../base/hex.ts';
 import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import type { Store } from './open-store.ts';
-import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
+import { type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
 
 export const RESERVE_PATH = 'reserve';
 
@@ -26,7 +26,9 @@ export async function checkReserve(
     const found = await store.size(RESERVE_PATH);
     if (found !== size) {
       if (found === undefined && size === 0) return undefined;
-      return wrongBytes(found === undefined ? 'is missing' : `is ${found} bytes long, expected ${size}`);
+      return found === undefined
+        ? wrongBytes('is missing')
+        : await wrongSize(store, RESERVE_PATH, found, `, expected ${size}`);
     }
     await using file = await store.open(RESERVE_PATH);
     const chunk = Buffer.allocUnsafe(Math.min(size, MIB));

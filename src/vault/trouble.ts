@@ -1,4 +1,5 @@
 import { isError, isLackOfResources } from '../base/errors.ts';
+import type { Store } from './store/store.ts';
 
 /** What is wrong with an object of the vault. Plain data: workers send it. */
 export interface Trouble {
@@ -12,6 +13,17 @@ const LOOK_AT_DEVICE = 'look at the device and the system log (dmesg), then run 
 
 export function wrongBytes(what: string): Trouble {
   return { what, unread: null };
+}
+
+/** Of an object with a size that it must not have. What is no file has no bytes, and is told as what it is. */
+export async function wrongSize(store: Store, path: string, size: number, rest = ''): Promise<Trouble> {
+  return wrongBytes((size === 0 && (await oddity(store, path))) || `is ${size} bytes long${rest}`);
+}
+
+async function oddity(store: Store, path: string): Promise<string | undefined> {
+  const kind = await store.kind(path);
+  if (kind === 'folder') return 'is a folder, where a file must be';
+  return kind === 'other' ? 'is no file: a pipe, a socket or a device' : undefined;
 }
 
 /** What kept an object from being read, if it is of this object; any other error is thrown again. */

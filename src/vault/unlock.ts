@@ -1,4 +1,4 @@
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { absent, isError, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { slotPath } from './check-slot.ts';
 import { BRING_BACK, damaged } from './codec/object-header.ts';
@@ -9,6 +9,7 @@ import { checkSecret, openSlot, parseSlot, type SecretBytes, SLOT_SIZE } from '.
 import { decodeEntry, logPath } from './log/entry.ts';
 import type { Store } from './open-store.ts';
 import { type SlotFile, slotNames, slotsToTry } from './slots-to-try.ts';
+import { wrongSize } from './trouble.ts';
 
 interface LockedVault {
   store: Store;
@@ -76,11 +77,29 @@ async function unlockEncrypted<T>(
     } catch (error) {
       if (!isError(error, ...OF_ONE_SLOT)) throw error;
       // What is wrong behind a slot that opened tells more than what is wrong with another file.
-      if (opened || !problem) problem = error;
+      if (opened) problem = error;
+      else problem ??= ofSlot(error);
     }
   }
   if (problem) throw problem;
+  if (files.slots.length === 0) throw noSlots();
   throw keyWrong(secret, tried.length, files.slots.length + files.passedOver - tried.length);
+}
+
+/** A slot holds the master key: what is told of other damage, to look with `verify`, would lead in a circle. */
+function ofSlot(error: VhdvaultError): VhdvaultError {
+  if (error.code !== 'VAULT_DAMAGED') return error;
+  return new VhdvaultError('VAULT_DAMAGED', error.message, {
+    hint: 'the passphrase or key file of another slot opens the vault still, if there is one (check it for a typing error); else bring keys/ and vault.json back from another copy of this vault',
+    details: error.details,
+  });
+}
+
+function noSlots(): VhdvaultError {
+  return new VhdvaultError('VAULT_DAMAGED', 'keys/ holds no key slot: its files are gone', {
+    hint: 'bring keys/ back from another copy of this vault: without a slot no passphrase and no key file opens it',
+    details: { path: 'keys' },
+  });
 }
 
 function keyWrong(secret: SecretBytes, tried: number, untried: number): VhdvaultError {
@@ -114,18 +133,18 @@ interface SlotFiles {
 async function readSlots({ store, config }: Omit<LockedVault, 'vaultHash'>, retries = 3): Promise<SlotFiles> {
   const slots: SlotFile[] = [];
   const problems: VhdvaultError[] = [];
-  const names = slotNames(await store.list('keys'));
+  const names = slotNames((await store.list('keys').catch(absent)) ?? []);
   for (const name of names.slice(0, MOST_FILES)) {
     try {
       const stored = await readSlot(store, slotPath(name));
       slots.push({ name, stored, ...parseSlot(stored, slotPath(name), config.family) });
     } catch (error) {
       if (!isError(error, ...OF_ONE_SLOT)) throw error;
-      problems.push(error);
+      problems.push(ofSlot(error));
     }
   }
   // A key change makes the new one before it removes the old one: who missed both looks again.
-  if (retries > 0 && problems.some((problem) => isError(problem, 'NOT_FOUND')))
+  if (retries > 0 && (names.length === 0 || problems.some((problem) => isError(problem, 'NOT_FOUND'))))
     return await readSlots({ store, config }, retries - 1);
   const problem = problems.find((one) => !isError(one, 'NOT_FOUND'));
   return { slots, problem, passedOver: Math.max(0, names.length - MOST_FILES) };
@@ -134,7 +153,7 @@ async function readSlots({ store, config }: Omit<LockedVault, 'vaultHash'>, retr
 /** The size is looked at first: what lies there may be of any size, and no file at all. */
 async function readSlot(store: Store, path: string): Promise<Uint8Array> {
   const size = (await store.size(path)) ?? SLOT_SIZE;
-  if (size !== SLOT_SIZE) throw damaged(path, `is ${size} bytes long, a slot has ${SLOT_SIZE}`);
+  if (size !== SLOT_SIZE) throw damaged(path, (await wrongSize(store, path, size, `, a slot has ${SLOT_SIZE}`)).what);
   return await store.get(path);
 }
 

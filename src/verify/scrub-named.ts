@@ -3,6 +3,7 @@ import type { Pool } from '../pool/pool.ts';
 import { runOnAll } from '../pool/run-on-all.ts';
 import { segmentPath } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
+import { LARGEST } from '../vault/largest-object.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { CommonFacts, NamedObject } from '../vault/raw-object.ts';
 import type { Trouble } from '../vault/trouble.ts';
@@ -25,7 +26,7 @@ export interface NamedScrubbed {
   bytes: number;
 }
 
-/** All files of a vault that are named by the hash of their bytes, with their sizes. */
+/** All files of a vault that are named by the hash of their bytes, with the bytes of each that are to be read. */
 export async function namedObjects(
   store: Store,
   { packs, segments, lists }: Survey,
@@ -37,9 +38,9 @@ export async function namedObjects(
   ];
   const objects: ScrubObjectsInput['objects'] = [];
   for (const object of named) {
-    // What is gone by now, or cannot be looked at, is left to whoever reads it.
-    const size = await store.size(object.path).catch(() => undefined);
-    objects.push({ ...object, size: size ?? 0 });
+    // What is gone by now, cannot be looked at, or is too long to be read is left to whoever reads it.
+    const size = (await store.size(object.path).catch(() => undefined)) ?? 0;
+    objects.push({ ...object, size: size > LARGEST[object.kind] ? 0 : size });
   }
   return objects;
 }

@@ -1,4 +1,4 @@
-import { type CommonQueue, shareOf, takeNext } from '../pool/common-queue.ts';
+import { type CommonQueue, shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import { type CommonFacts, checkNamedObject, type NamedObject } from '../vault/raw-object.ts';
 import type { Trouble } from '../vault/trouble.ts';
@@ -33,7 +33,7 @@ async function scrubAll(input: ScrubObjectsInput): Promise<ScrubShare> {
   const share: ScrubShare = { troubles: [], gone: [] };
   for (let n = takeNext(queue); n < objects.length; n = takeNext(queue)) {
     const object = objects[n] as ScrubObjectsInput['objects'][number];
-    const trouble = await checkNamedObject(store, object, facts);
+    const trouble = await checkNamedObject(store, object, { facts, onPart: () => stopIfAsked(queue) });
     if (trouble === 'gone') share.gone.push(n);
     else if (trouble) share.troubles.push({ n, trouble });
     counters[input.worker] = (counters[input.worker] as number) + object.size;

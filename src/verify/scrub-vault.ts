@@ -7,7 +7,7 @@ import { checkpointPath, checkRawCheckpoint } from '../vault/raw-checkpoint.ts';
 import { checkRawLog, type RawLog } from '../vault/raw-log.ts';
 import { checkRawSlot } from '../vault/raw-slot.ts';
 import { checkReserve } from '../vault/reserve.ts';
-import type { Trouble } from '../vault/trouble.ts';
+import { type Trouble, wrongBytes } from '../vault/trouble.ts';
 import { codeOf } from './cures.ts';
 import { Findings } from './findings.ts';
 import { readBasis, type ScrubBasis } from './scrub-config.ts';
@@ -70,7 +70,8 @@ const CONFIG_CURE = 'bring vault.json back from another copy of this vault: it n
 const LOG_CURE =
   'bring the file back from another copy of this vault; `vhdvault verify` tells with the key what it hits';
 const NAMED_CURE =
-  '`vhdvault verify` tells with the key which points it hits, if any; a file of this name from any copy of this vault mends it, as does `vhdvault repair`';
+  '`vhdvault verify` tells with the key which points it hits, if any, and whether `vhdvault repair` dealt with it already (then it stays until gc frees it); a whole file of this name from a copy of this vault mends it; without one, `vhdvault repair`';
+const NO_SLOTS = { path: 'keys', name: 'keys/', cure: 'bring keys/ back from another copy of this vault' };
 const SLOT_CURE = '`vhdvault verify` tells with another secret whether the vault still needs it';
 
 function tell(
@@ -107,6 +108,8 @@ async function scrubCheckpoints(
 }
 
 async function scrubSlots(store: Store, { slots }: Survey, { facts }: ScrubBasis, findings: Findings): Promise<void> {
+  if (facts?.encrypted && slots.length === 0)
+    tell(findings, 'SLOT', wrongBytes('holds no key slot: nobody can open the vault'), NO_SLOTS);
   for (const name of slots) {
     const trouble = await checkRawSlot(store, name, facts);
     if (!trouble) continue;

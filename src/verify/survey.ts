@@ -4,7 +4,7 @@ import { CONFIG_PATH } from '../vault/config.ts';
 import { FOLDERS } from '../vault/create-vault.ts';
 import type { Store } from '../vault/open-store.ts';
 import { RESERVE_PATH } from '../vault/reserve.ts';
-import { type Trouble, troubleOf } from '../vault/trouble.ts';
+import { type Trouble, troubleOf, wrongBytes } from '../vault/trouble.ts';
 
 /** The names of all files of a vault, by what they claim to be. Listings: they propose, and prove nothing. */
 export interface Survey {
@@ -55,11 +55,13 @@ export async function survey(store: Store, signal?: AbortSignal): Promise<Survey
     try {
       return await store.list(folder);
     } catch (error) {
-      found.troubles.push({ ...troubleOf(error, folder), path: folder });
+      const trouble = (await noFolder(store, folder)) ?? troubleOf(error, folder);
+      found.troubles.push({ ...trouble, path: folder });
       return [];
     }
   };
   const root = await list('.');
+  await surveyLinks(store, root, found);
   found.strangers.push(...root.filter((name) => ![...FOLDERS, RESERVE_PATH, CONFIG_PATH].includes(name)));
   for (const folder of [...new Set(BELONGS.map(({ folder }) => folder))]) sort(found, folder, await list(folder));
   const notANumber = (names: string[]): string[] => names.filter((name) => !isNumber(name));
@@ -70,6 +72,21 @@ export async function survey(store: Store, signal?: AbortSignal): Promise<Survey
   const packFolders = await surveyPacks(found, list);
   if (store.address.kind === 'folder' && found.troubles.length === 0) found.missingFolders = missing(root, packFolders);
   return found;
+}
+
+/** A link that leads nowhere is listed, and lists nothing. */
+async function surveyLinks(store: Store, root: readonly string[], found: Survey): Promise<void> {
+  // A store in memory has no folders of their own: they come and go with what is in them.
+  if (store.address.kind !== 'folder') return;
+  for (const path of FOLDERS.filter((folder) => root.includes(folder))) {
+    if ((await store.kind(path)) !== undefined) continue;
+    found.troubles.push({ ...wrongBytes('is a symbolic link that leads nowhere'), path });
+  }
+}
+
+async function noFolder(store: Store, path: string): Promise<Trouble | undefined> {
+  const kind = await store.kind(path).catch(() => undefined);
+  return kind === 'file' || kind === 'other' ? wrongBytes('is no folder: a file lies in its place') : undefined;
 }
 
 function sort(found: Survey, folder: string, names: readonly string[]): void {

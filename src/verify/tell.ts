@@ -20,9 +20,11 @@ export function tellFolders({ missingFolders, troubles }: Survey, findings: Find
   for (const { path, what, unread } of troubles)
     findings.tell('damage', {
       code: codeOf({ what, unread }, 'FOLDER'),
-      what: `folder ${what}`,
+      what: `folder ${path} ${what}`,
       where: path,
-      cure: unread ?? 'look what lies there',
+      cure:
+        unread ??
+        `move away what lies there, and make the folder (mkdir ${path}, in the vault's folder)${DISPENSABLE.includes(path) ? '' : CONTENT}`,
     });
   if (missingFolders.length === 0) return;
   const named = missingFolders.slice(0, 5).join(', ') + (missingFolders.length > 5 ? ', ...' : '');
@@ -34,6 +36,9 @@ export function tellFolders({ missingFolders, troubles }: Survey, findings: Find
   });
 }
 
+/** Folders of which no point needs anything. */
+const DISPENSABLE = ['ckpt', 'lists', 'locks', 'quarantine', 'staging'];
+const CONTENT = '; what it held must come from another copy of the vault';
 const MAKE_ALL =
   'mkdir -p keys log ckpt index lists locks staging quarantine packs/{{0..9},{a..f}}{{0..9},{a..f}} (in bash)';
 

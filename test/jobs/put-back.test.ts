@@ -262,8 +262,8 @@ const slots: Row[] = [
   {
     what: 'all slots gone',
     attacked: () => without(vault.files, /^keys/),
-    known: 'VAULT_KEY_WRONG',
-    fresh: 'VAULT_KEY_WRONG',
+    known: 'VAULT_DAMAGED',
+    fresh: 'VAULT_DAMAGED',
   },
 ];
 

@@ -178,4 +178,12 @@ export const MUTANTS: readonly Mutant[] = [
     to: '  return stored && new Uint8Array(stored);',
     red: 'repair/put-back.test.ts',
   },
+  {
+    name: 'a listing is trusted: packs that an interrupted run claims are taken without a look at them',
+    file: 'src/vault/captured-pack.ts',
+    from: `    if (pack.job !== job || pack.size > LARGEST.pack || (await hashObject(store, packPath(name))) !== name)
+      return undefined;\n`,
+    to: '',
+    red: 'jobs/resume.test.ts',
+  },
 ];

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
+import { scrub } from '../../src/jobs/scrub-job.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
+import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { packPath } from '../../src/vault/block-writer.ts';
 import { logPath } from '../../src/vault/log/entry.ts';
 import type { Store } from '../../src/vault/open-store.ts';
@@ -123,6 +125,34 @@ describe('a repair', () => {
     const { point } = await bench.backup('a', [disk]);
     for (const pack of packs) await bench.store.remove(packPath(pack));
     expect(Buffer.compare(await bench.restored(`a@${point}`), [...scene.points.values()][1]!)).toBe(0);
+  });
+
+  it.each([
+    ['is too long', (bytes: Uint8Array) => Buffer.concat([bytes, new Uint8Array(9)])],
+    ['has a flipped bit', flipAt(WHOLE_FRAME)],
+  ] as const)('and a scrub agree on a pack that %s, until gc frees it', async (_, damage) => {
+    const { bench, disk } = await newScene();
+    const { packs } = await packsOf(bench);
+    await change(bench.store, packPath(packs[0]!), damage);
+    await repair(bench);
+    await bench.backup('a', [disk]);
+    const scrubbed = await scrub('memory', { parts: { store: bench.storeAddress, pool: openInThreadPool(1) } });
+    expect(scrubbed.findings).toMatchObject([{ severity: 'damage', where: packPath(packs[0]!) }]);
+    expect(scrubbed.findings[0]!.cure).toContain('stays until gc frees it');
+    for (const deep of [false, true]) {
+      const { ok, findings } = await bench.verify(deep);
+      expect(ok).toBe(true);
+      expect(findings).toMatchObject([{ severity: 'info', code: 'QUARANTINED', where: packPath(packs[0]!) }]);
+      expect(findings[0]!.cure).toContain('vhdvault gc');
+    }
+    {
+      await using session = await bench.open();
+      await gc(session, { grace: 0 });
+    }
+    expect((await bench.verify(true)).findings).toEqual([]);
+    expect(await scrub('memory', { parts: { store: bench.storeAddress, pool: openInThreadPool(1) } })).toMatchObject({
+      ...{ ok: true, findings: [] },
+    });
   });
 
   it('of a pack that is missing is done once, and a gc keeps the file that is brought back', async () => {

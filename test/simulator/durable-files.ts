@@ -68,6 +68,10 @@ export class DurableFiles {
     return this.#find(path) !== undefined;
   }
 
+  kind(path: string): 'file' | 'folder' | undefined {
+    return this.#find(path)?.kind;
+  }
+
   /** Sorted; none when there is no such folder. Names that are newer than so many steps may be left out. */
   list(path: string, isSeen: (age: number) => boolean = () => true): string[] {
     const found = this.#find(path);

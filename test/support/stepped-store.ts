@@ -20,6 +20,8 @@ export function steppedStore(store: Store, step: Step): Store {
     get: (path) => step(`get ${path}`, () => store.get(path)),
     open: (path) => step(`open ${path}`, async () => reader(path, await store.open(path))),
     size: (path) => step(`size ${path}`, () => store.size(path)),
+    // Only words of messages depend on it.
+    kind: (path) => store.kind(path),
     list: (folder) => step(`list ${folder}`, () => store.list(folder)),
     makeFolder: (path) => step(`makeFolder ${path}`, () => store.makeFolder(path)),
     create: (path) => step(`create ${path}`, async () => writer(path, await store.create(path))),

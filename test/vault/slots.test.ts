@@ -197,3 +197,26 @@ describe('among the slots of a vault', () => {
     });
   });
 });
+
+describe('a vault that nobody can open any more, for what became of keys/,', () => {
+  const keys = expect.stringMatching(/bring keys\/.* back from another copy/);
+
+  it('says that all slots are gone, and not that the passphrase is wrong', async () => {
+    const { store, name } = await newVault();
+    await store.remove(`keys/${name}`);
+    const message = expect.stringContaining('no key slot');
+    await expect(sequence(store)).rejects.toMatchObject({ code: 'VAULT_DAMAGED', message, hint: keys });
+  });
+
+  it('says what opens it where the only slot is damaged, and not to run what cannot run', async () => {
+    const { store, name, slot } = await newVault();
+    for (const bytes of [flipped(slot, 0), flipped(slot, 40), flipped(slot, 150), slot.subarray(0, 9)]) {
+      await store.remove(`keys/${name}`);
+      await writeObject(store, `keys/${name}`, bytes);
+      const error = await sequence(store).catch((found: unknown) => found);
+      if ((error as { code: string }).code === 'VAULT_KEY_WRONG') continue;
+      expect(error).toMatchObject({ code: 'VAULT_DAMAGED', hint: keys });
+      expect((error as { hint: string }).hint).not.toContain('verify');
+    }
+  });
+});

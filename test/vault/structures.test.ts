@@ -50,7 +50,8 @@ describe('the object header', () => {
 
   it('is refused when cut, of another kind, of a later format or with bits that mean nothing', async () => {
     const bytes = encodeObjectHeader(header);
-    for (let n = 0; n < 96; n++) expect(() => parseObjectHeader(bytes.subarray(0, n), 'pack', 'x')).toThrow('shorter');
+    expect(() => parseObjectHeader(bytes.subarray(0, 0), 'pack', 'x')).toThrow('no bytes');
+    for (let n = 1; n < 96; n++) expect(() => parseObjectHeader(bytes.subarray(0, n), 'pack', 'x')).toThrow('shorter');
     for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
       if (kind !== 'pack') expect(() => parseObjectHeader(bytes, kind, 'x')).toThrow('is of kind 2');
     }

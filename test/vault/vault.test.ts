@@ -195,7 +195,7 @@ describe('opening a vault', () => {
     await writeFile(join(one.path, 'keys', 'ffffffffffffffff'), bytes);
     await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_KEY_WRONG'));
     await rm(join(one.path, 'keys', 'ffffffffffffffff'));
-    await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_KEY_WRONG'));
+    await expect(openVault(one.store, { secret: PASSPHRASE })).rejects.toEqual(code('VAULT_DAMAGED'));
   });
 
   it("is not stopped by a stranger's file among the slots", async () => {

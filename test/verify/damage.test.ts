@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { verify } from '../../src/jobs/verify-job.ts';
 import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
+import { sealLock } from '../../src/vault/sealed-file.ts';
 import { openVault } from '../../src/vault/vault.ts';
 import { putFile, readAll, storeOf } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
@@ -38,9 +39,7 @@ async function withEvery(place: string, check: (one: Hurt) => Promise<void>): Pr
   const paths = pathsIn(place);
   for (const [n, path] of paths.entries()) {
     const neighbour = files.get(paths[(n + 1) % paths.length]!)!;
-    const all = diseasesOf(files.get(path)!, neighbour);
-    // Of the first two every disease, of the others every third one.
-    for (const { name, bytes, told } of all.filter((_, k) => n < 2 || (k + n) % 3 === 0)) {
+    for (const { name, bytes, told } of diseasesOf(files.get(path)!, neighbour)) {
       await using _ = await hurt(scene.bench.store, path, () => bytes);
       await check({ path, told, bytes, where: `${path}: ${name}` });
     }
@@ -85,7 +84,7 @@ describe.each(['packs', 'index'])('damage to an object in %s', (place) => {
 describe('damage to the log', () => {
   it('is told, and costs what the entry told and nothing else: all other points restore, and nobody writes', async () => {
     const { bench, disks } = scene;
-    const newest = pathsIn('log').at(-1)!;
+    const [second, newest] = [pathsIn('log')[1]!, pathsIn('log').at(-1)!];
     const order = await pointsOf(scene);
     await withEvery('log', async ({ path, where }) => {
       // Without the first entry nothing opens: scrub tells. Taking the newest away is a rollback, which the state folder notices.
@@ -107,7 +106,8 @@ describe('damage to the log', () => {
         result.findings.flatMap(({ points }) => points),
         where,
       ).toEqual([]);
-      await expect(bench.backup('b', [])).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
+      if (path === newest || path === second)
+        await expect(bench.backup('b', [])).rejects.toMatchObject({ code: 'VAULT_DAMAGED' });
     });
   });
 });
@@ -199,12 +199,14 @@ describe('damage to a lock', () => {
     const { bench } = scene;
     await using session = await bench.open();
     const path = `locks/${session.vault.nameHash('item', 'b')}`;
-    for (const bytes of [new Uint8Array(0), Uint8Array.of(1), new Uint8Array(300)]) {
+    const whole = sealLock(session.vault, new TextEncoder().encode('{}'));
+    for (const { name, bytes } of diseasesOf(whole)) {
+      if (!bytes) continue;
       await putFile(bench.store, path, bytes);
-      expect((await bench.verify()).findings).toMatchObject([{ severity: 'info', code: 'LOCK', where: path }]);
+      expect((await bench.verify()).findings, name).toMatchObject([{ severity: 'info', code: 'LOCK', where: path }]);
       const { notices } = await bench.backup('b', []);
-      expect(notices).toEqual([expect.stringContaining('unreadable lock was taken over')]);
-      expect(await bench.store.list('locks')).toEqual([]);
+      expect(notices, name).toEqual([expect.stringContaining('unreadable lock was taken over')]);
+      expect(await bench.store.list('locks'), name).toEqual([]);
     }
   });
 });

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
@@ -192,6 +192,22 @@ describe('folders', () => {
     expect((await made.verify()).findings).toMatchObject([
       { severity: 'warning', code: 'FOLDER', cure: expect.stringContaining(`mkdir -p lists ${empty}`) },
     ]);
+  });
+});
+
+describe('in the place of a folder', () => {
+  it.each([
+    ['a link that leads nowhere', 'locks', (path: string) => symlink('nowhere', path), 'leads nowhere'],
+    ['a file', 'staging', (path: string) => writeFile(path, ''), 'a file lies in its place'],
+    ['a file', 'packs/00', (path: string) => writeFile(path, ''), 'a file lies in its place'],
+  ])('%s (%s) is told, with the way to have the folder again', async (_, path, make, words) => {
+    const made = await makeVault('folder');
+    await using session = await made.open();
+    await rm(join(made.address, path), { recursive: true });
+    await make(join(made.address, path));
+    const { findings } = await verify(session);
+    const [what, cure] = [expect.stringContaining(words), expect.stringContaining(`mkdir ${path}`)];
+    expect(findings).toMatchObject([{ severity: 'damage', code: 'FOLDER', where: path, what, cure }]);
   });
 });
 

@@ -119,7 +119,7 @@ describe('what cannot be read', () => {
 });
 
 describe('a quarantined pack', () => {
-  it('is told as such while points need what is lost in it, and not any more when none does', async () => {
+  it('is damage while points need what is lost in it, and a remark when none does', async () => {
     const made = await makeHurtItem(folder.fresh('quarantine'));
     const id = made.blockAt(4);
     const [place] = made.places.get(id)!;
@@ -136,7 +136,7 @@ describe('a quarantined pack', () => {
     }
     const again = await made.bench.backup('a', []);
     expect(again.healed).toBeGreaterThan(0);
-    expect((await made.bench.verify(true)).findings).toEqual([]);
+    expect((await made.bench.verify(true)).findings).toMatchObject([{ severity: 'info', code: 'QUARANTINED' }]);
   });
 });
 

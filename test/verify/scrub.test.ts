@@ -1,13 +1,17 @@
+import { mkdir, open, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { MIB } from '../../src/base/units.ts';
 import { scrub } from '../../src/jobs/scrub-job.ts';
 import type { ScrubResult } from '../../src/jobs/scrub-types.ts';
 import type { Progress } from '../../src/jobs/types.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import type { StoreAddress } from '../../src/vault/open-store.ts';
-import { putFile, readAll } from '../support/copied-store.ts';
+import { putFile, readAll, storeOf } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
 import { failReads, flipAt, hurt, ioFailure } from '../support/hurt-vault.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { noise, openBench, rawDisk, type VaultBench } from '../support/vault-bench.ts';
 import { makeScene, type Scene } from '../support/vault-truth.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -25,6 +29,14 @@ beforeAll(async () => {
 
 function scrubbed(store: StoreAddress = scene.bench.storeAddress): Promise<ScrubResult> {
   return scrub('memory', { parts: { store, pool: openInThreadPool(2) } });
+}
+
+/** A small one in a real folder. */
+async function makeVault(): Promise<VaultBench> {
+  const bench = await openBench(folder.fresh('folder'), { where: 'folder', inThread: true });
+  await mkdir(bench.folder, { recursive: true });
+  await bench.backup('a', [await rawDisk(join(bench.folder, 'disk'), noise(5 * 16 * 1024, 5))]);
+  return bench;
 }
 
 function told({ findings }: ScrubResult): string[] {
@@ -102,14 +114,24 @@ describe('scrub', () => {
       expect(ok, name).toBe(true);
       for (const finding of findings) expect(finding, name).toMatchObject({ severity: 'info', code: 'CHECKPOINT' });
     }
-    for (const at of [96, 110]) {
-      await using _ = await hurt(scene.bench.store, path!, flipAt(at));
+    {
+      await using _ = await hurt(scene.bench.store, path!, flipAt(110));
       expect(told(await scrubbed())).toEqual([`damage CHECKPOINT ${path}`]);
     }
     const entries = pathsIn('log').slice(-3);
     for (const entry of entries) await scene.bench.store.remove(entry);
     expect(told(await scrubbed())).toEqual([`damage CHECKPOINT ${path}`]);
     for (const entry of entries) await putFile(scene.bench.store, entry, files.get(entry)!);
+  });
+
+  it('makes a remark of a checkpoint under another number, as verify does: opening passes over it', async () => {
+    const { bench } = scene;
+    const [path] = pathsIn('ckpt');
+    const copy = `ckpt/${'99'.padStart(20, '0')}`;
+    await putFile(bench.store, copy, files.get(path!)!);
+    await using _ = { [Symbol.asyncDispose]: () => bench.store.remove(copy) };
+    expect(told(await scrubbed())).toEqual([`info CHECKPOINT ${copy}`]);
+    expect((await bench.verify()).findings).toMatchObject([{ severity: 'info', code: 'CHECKPOINT', where: copy }]);
   });
 
   it('tells what a key slot shows: its size, its header, and what it asks for', async () => {
@@ -121,6 +143,16 @@ describe('scrub', () => {
       const severity = bytes.byteLength < files.get(path!)!.byteLength ? 'warning' : 'damage';
       expect(told(await scrubbed()), name).toEqual([`${severity} SLOT ${path}`]);
     }
+  });
+
+  it('tells that an encrypted vault has no key slot any more', async () => {
+    const [path] = pathsIn('keys');
+    await using _ = await hurt(scene.bench.store, path!, () => undefined);
+    const { ok, findings } = await scrubbed();
+    expect(ok).toBe(false);
+    expect(findings).toMatchObject([
+      { code: 'SLOT', where: 'keys', cure: expect.stringContaining('bring keys/ back') },
+    ]);
   });
 
   it('compares the reserve with its formula', async () => {
@@ -145,6 +177,46 @@ describe('scrub', () => {
       expect(more).toEqual([]);
       expect(finding).toMatchObject({ severity: 'damage', where: 'vault.json' });
     }
+  });
+
+  it('reads nothing of what is longer than its kind may be', async () => {
+    const { address } = await makeVault();
+    const name = 'ab'.repeat(32);
+    const huge = [`index/${name}`, `lists/${name}`, `packs/ab/${name}`];
+    for (const path of huge) {
+      await using file = await open(join(address, path), 'w');
+      await file.truncate(2 ** 42);
+    }
+    const { findings, checked } = await scrubbed({ kind: 'folder', path: address });
+    expect(findings.map(({ where }) => where).sort()).toEqual(huge);
+    for (const { severity, what } of findings)
+      expect({ severity, what }).toEqual({ severity: 'damage', what: expect.stringContaining('longer than any') });
+    expect(checked.bytes).toBeLessThan(MIB);
+  });
+
+  it('stops in the middle of a long file when it is cancelled', async () => {
+    const name = 'ab'.repeat(32);
+    const store = await storeOf(new Map([...files, [`packs/ab/${name}`, new Uint8Array(40 * MIB)]]));
+    const stop = new AbortController();
+    let reads = 0;
+    using _ = failReads(store.address, (path) => {
+      if (path.endsWith(name) && ++reads === 3) stop.abort();
+      return undefined;
+    });
+    const parts = { store: store.address, pool: openInThreadPool(2) };
+    await expect(scrub('memory', { parts, signal: stop.signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(reads).toBe(3);
+  });
+
+  it('tells a name that leads nowhere, and not one that was removed meanwhile', async () => {
+    const { address, store } = await makeVault();
+    const [folder] = await store.list('packs');
+    const links = [`index/${'cd'.repeat(32)}`, `packs/${folder}/${folder!.repeat(32)}`];
+    for (const path of links) await symlink('nowhere', join(address, path));
+    const { ok, findings } = await scrubbed({ kind: 'folder', path: address });
+    expect(ok).toBe(false);
+    expect(findings.map(({ where }) => where).sort()).toEqual(links);
+    expect(findings[0]!.what).toContain('leads nowhere');
   });
 
   it('calls what the device does not give unread, not wrong, with what to do about it', async () => {

@@ -62,6 +62,7 @@ export function encodeObjectHeader(header: ObjectHeader): Uint8Array {
  * @throws VAULT_DAMAGED when it is not one; VAULT_NEWER when a later version wrote it
  */
 export function parseObjectHeader(bytes: Uint8Array, kind: ObjectKind, path: string): ObjectHeader {
+  if (bytes.byteLength === 0) throw damaged(path, NO_BYTES);
   if (bytes.byteLength < HEADER_SIZE) throw damaged(path, `is ${bytes.byteLength} bytes long, shorter than any object`);
   if (!equalBytes(bytes.subarray(0, 8), MAGIC)) throw damaged(path, 'does not begin with VHDVAULT');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -90,6 +91,9 @@ export function damaged(
 ): VhdvaultError {
   return new VhdvaultError('VAULT_DAMAGED', `${path} ${what}`, { hint, details: { path } });
 }
+
+/** A store reads none where a folder, a pipe or a device lies. */
+export const NO_BYTES = 'has no bytes, it is empty or no file';
 
 /** Of what every other object rests on, and what never changes. */
 export const BRING_BACK = 'nothing of the vault can be read without it: bring it back from another copy of this vault';

@@ -4,6 +4,7 @@ import { BinaryReader } from '../binary.ts';
 import { damaged, HEADER_SIZE, type ObjectHeader, parseObjectHeader, TAG_SIZE } from '../codec/object-header.ts';
 import { openObject, type VaultKeys } from '../crypto/keys.ts';
 import { DOMAIN_BODY, DOMAIN_DIRECTORY, type Sealer } from '../crypto/sealer.ts';
+import { LARGEST } from '../largest-object.ts';
 import type { Store, StoreReader } from '../store/store.ts';
 import {
   ENTRY_SIZE,
@@ -193,6 +194,7 @@ export async function openSegment(
   });
   try {
     if (file.size < HEADER_SIZE + TRAILER_SIZE) throw damaged(path, 'is too short for a segment');
+    if (file.size > LARGEST.segment) throw damaged(path, `is ${file.size} bytes long, longer than any segment`);
     const header = new Uint8Array(HEADER_SIZE);
     await file.read(0, header);
     const sealer = openObject(keys, parseSegmentHeader(header, path), path);

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, systemCode, VhdvaultError } from '../../base/errors.ts';
@@ -23,11 +24,13 @@ export function openFolderStore(root: string, staging?: string): Store {
     get: (path) => readObject(path, at(path)),
     open: (path) => openObject(at(path)),
     async size(path) {
-      const found = await stat(at(path)).catch((error: unknown) => {
-        if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
-        throw ioError(error, 'looking at', at(path));
-      });
+      const found = await statOf(at(path));
       return found && (found.isFile() ? found.size : 0);
+    },
+    async kind(path) {
+      const found = await statOf(at(path));
+      if (found?.isDirectory()) return 'folder';
+      return found && (found.isFile() ? 'file' : 'other');
     },
     async list(folder) {
       const names = await readdir(at(folder)).catch((error: unknown) => {
@@ -58,6 +61,13 @@ export function openFolderStore(root: string, staging?: string): Store {
       return found && found.bavail * found.bsize;
     },
   };
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  return await stat(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    throw ioError(error, 'looking at', path);
+  });
 }
 
 async function createFile(path: string): Promise<StoreWriter> {

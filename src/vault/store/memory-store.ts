@@ -38,6 +38,10 @@ function plainMemoryStore(name: string): Store {
       };
     },
     size: async (path) => files.get(path)?.byteLength,
+    kind: async (path) => {
+      if (files.has(path)) return 'file';
+      return [...files.keys()].some((name) => name.startsWith(`${path}/`)) ? 'folder' : undefined;
+    },
     list: async (folder) => {
       const prefix = folder === '.' ? '' : `${folder}/`;
       const names = [...files.keys()]

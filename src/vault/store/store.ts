@@ -8,8 +8,10 @@ export interface Store {
   get(path: string): Promise<Uint8Array>;
   /** Opens for reads at positions. @throws NOT_FOUND, IO */
   open(path: string): Promise<StoreReader>;
-  /** Bytes, or undefined when there is no such object. */
+  /** Bytes, or undefined when there is no such object. What is no file has none. */
   size(path: string): Promise<number | undefined>;
+  /** What lies there; undefined: nothing, or a link that leads nowhere. For messages: nothing is decided by it. */
+  kind(path: string): Promise<'file' | 'folder' | 'other' | undefined>;
   /** Names in a folder, sorted; none when there is no such folder. Never a proof of absence. */
   list(folder: string): Promise<string[]>;
   makeFolder(path: string): Promise<void>;
