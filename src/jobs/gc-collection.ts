@@ -62,13 +62,13 @@ export async function stagingOf({ session: { vault }, tally }: Collection): Prom
 
 /** What in it nobody needs any more; where that cannot be found out, nothing. `closing`: jobs that count as closed, for a preview. */
 export async function leftoversIn(
-  { session, tally, grace, isAlive }: Collection,
+  { session, tally, isAlive }: Collection,
   staging: Staging | undefined,
   closing: readonly string[] = [],
 ): Promise<Leftover[]> {
   if (!staging) return [];
   try {
-    return await planLeftovers(session.vault, staging, { now: ageTime(session), grace, isAlive, closing });
+    return await planLeftovers(session.vault, staging, { isAlive, closing });
   } catch (error) {
     if (!isError(error, 'IO', 'NO_PERMISSION')) throw error;
     tally.warnings.push(`what interrupted runs left was not looked for: ${error.message}`);

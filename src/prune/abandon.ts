@@ -1,4 +1,3 @@
-import { isName } from '../base/names.ts';
 import { DAY } from '../base/units.ts';
 import type { StagingLocation } from '../staging/staging-location.ts';
 import { type Vault, VERBS } from '../vault/vault.ts';
@@ -18,24 +17,15 @@ export interface DeadJob {
 export interface FoundLocation extends StagingLocation {
   hasJournal: boolean;
   item: string | undefined;
-  /** Milliseconds since 1970 UTC, by the clock of its machine. */
-  started: number | undefined;
 }
 
 /** Repair holds the lock of gc, too. */
 const OF_GC: readonly number[] = [VERBS.repack, VERBS['index-merge'], VERBS.rebuild];
-/** Time for a command that locks nothing. */
-export const UNLOCKED_GRACE: number = DAY;
 /** Of a job whose staging location is nowhere to be seen, elsewhere perhaps, nobody knows whose lock to look at. */
-const UNKNOWN_GRACE = 7 * UNLOCKED_GRACE;
+const UNKNOWN_GRACE = 7 * DAY;
 
 /** Whether a live process has the lock of an item. */
 export type IsAlive = (item: string) => Promise<boolean>;
-
-/** Other commands than backup and gc lock nothing: of their jobs no lock tells whether they are dead. */
-export function isLocked(item: string): boolean {
-  return item === GC_ITEM || isName(item);
-}
 
 /** Who tells which jobs are dead. */
 export interface JobJudge {
@@ -83,13 +73,12 @@ function openJobs({ vault, locations, grace }: JobJudge): (OpenJob & { isOfGc: b
 }
 
 async function isAtWork({ item }: DeadJob, { isAlive }: JobJudge): Promise<boolean> {
-  return item !== undefined && isLocked(item) && (await isAlive(item));
+  return item !== undefined && (await isAlive(item));
 }
 
-/** How long ago a job must have been opened, in milliseconds; what locks nothing, or nobody knows, has more time. */
+/** How long ago a job must have been opened, in milliseconds; of what nobody knows it has more time. */
 function graceOf(item: string | undefined, grace: number): number {
-  if (item === undefined) return grace === 0 ? 0 : Math.max(grace, UNKNOWN_GRACE);
-  return isLocked(item) ? grace : Math.max(grace, UNLOCKED_GRACE);
+  return item === undefined && grace > 0 ? Math.max(grace, UNKNOWN_GRACE) : grace;
 }
 
 /** Closes them, those that are open still. @throws VAULT_DAMAGED, NO_SPACE, OUTCOME_UNKNOWN */

@@ -13,7 +13,7 @@ import { ownerOf } from '../vault/object-owner.ts';
 import type { Store } from '../vault/open-store.ts';
 import { unsealJournal } from '../vault/sealed-file.ts';
 import { removeOldCheckpoints, type Vault } from '../vault/vault.ts';
-import { type FoundLocation, type IsAlive, isLocked, UNLOCKED_GRACE } from './abandon.ts';
+import type { FoundLocation, IsAlive } from './abandon.ts';
 import { GC_ITEM } from './own-job.ts';
 
 /** Of commands that store nothing: entries, checkpoints and slots until they have their name; who finds one gone makes it again. */
@@ -26,14 +26,6 @@ const INIT = 'init';
 export interface StagingFile {
   store: Store;
   path: string;
-}
-
-/** Who tells what is dead. */
-export interface Judge {
-  /** Milliseconds since 1970 UTC, by the log's clock. */
-  now: number;
-  grace: number;
-  isAlive: IsAlive;
 }
 
 /** All staging locations, and what else lies beside them. @throws IO */
@@ -54,7 +46,7 @@ async function foundLocation(vault: Vault, location: StagingLocation): Promise<F
   const { store, folder } = location;
   const record = await readRecord(vault, location);
   const hasJournal = record !== undefined || (await store.size(`${folder}/journal`)) !== undefined;
-  return { ...location, hasJournal, item: record?.item, started: record?.started };
+  return { ...location, hasJournal, item: record?.item };
 }
 
 /** What is of no use to anybody any more: a file or a folder, how many bytes it has, and how it is removed: false where it is in use after all. */
@@ -72,15 +64,15 @@ export interface Leftover {
 export async function planLeftovers(
   vault: Vault,
   found: { locations: readonly FoundLocation[]; files: readonly StagingFile[] },
-  { closing = [], ...judge }: Judge & { closing?: readonly string[] },
+  { isAlive, closing = [] }: { isAlive: IsAlive; closing?: readonly string[] },
 ): Promise<Leftover[]> {
   const left: Leftover[] = [];
   for (const location of found.locations) {
     const status = closing.includes(location.job) ? 'closed' : vault.state.jobs.get(location.job);
-    if (status === 'closed' || (status === undefined && (await isAbandoned(location, judge))))
+    if (status === 'closed' || (status === undefined && (await isAbandoned(location, isAlive))))
       left.push({ bytes: await locationSize(location), remove: () => wasRemoved(removeStaging(location)) });
   }
-  for (const file of found.files) left.push(...(await leftoverFile(vault, file, judge.isAlive)));
+  for (const file of found.files) left.push(...(await leftoverFile(vault, file, isAlive)));
   return left;
 }
 
@@ -112,10 +104,8 @@ async function leftoverFile(vault: Vault, { store, path }: StagingFile, isAlive:
 }
 
 /** Of a job that the log does not know. A location gets its name with the journal in it, so without one it was about to be removed. */
-async function isAbandoned({ hasJournal, item, started = 0 }: FoundLocation, judge: Judge): Promise<boolean> {
-  if (!hasJournal) return true;
-  if (item === undefined || isLocked(item)) return await isDead(item, judge.isAlive);
-  return judge.now - started >= Math.max(judge.grace, UNLOCKED_GRACE);
+async function isAbandoned({ hasJournal, item }: FoundLocation, isAlive: IsAlive): Promise<boolean> {
+  return !hasJournal || (await isDead(item, isAlive));
 }
 
 /** Its run was taken for dead and is not: it tidies up by itself, or a later gc does. */
@@ -130,7 +120,7 @@ async function wasRemoved(removing: Promise<void>): Promise<boolean> {
 }
 
 async function isDead(item: string | undefined, isAlive: IsAlive): Promise<boolean> {
-  return item !== undefined && isLocked(item) && !(await isAlive(item));
+  return item !== undefined && !(await isAlive(item));
 }
 
 /** A location that has no name of its own yet: its journal tells whose it is, or the name, of an item that is known. */

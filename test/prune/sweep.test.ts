@@ -157,7 +157,7 @@ describe('leftovers', () => {
     const { vault } = session;
     await createStaging(vault, '1'.repeat(32), { item: 'web', started: 0 });
     await createStaging(vault, '2'.repeat(32), { item: 'never-saved', started: 0 });
-    await createStaging(vault, '3'.repeat(32), { item: '(repair)', started: vault.clock.now() - 24 * 3600 * 1000 });
+    await createStaging(vault, '3'.repeat(32), { item: '(gc)', started: vault.clock.now() });
     const half = await createStaging(vault, '4'.repeat(32), { item: 'web', started: 0 });
     await store.remove(`${half.folder}/journal`);
     await put(store, `${half.folder}/part`, Uint8Array.of(1));
@@ -182,15 +182,12 @@ describe('leftovers', () => {
     const { vault } = session;
     await using _ = await lockItem(vault, 'web');
     const live = await createStaging(vault, '1'.repeat(32), { item: 'web', started: 0 });
-    const repair = await createStaging(vault, '2'.repeat(32), { item: '(repair)', started: 0 });
     const torn = await createStaging(vault, '3'.repeat(32), { item: 'db', started: 0 });
     await store.remove(`${torn.folder}/journal`);
     await put(store, `${torn.folder}/journal`, Uint8Array.of(1));
-    await createStaging(vault, '4'.repeat(32), { item: '(repair)', started: vault.clock.now() });
     await put(store, `${freshPrefix(vault, 'web')}01234567/pack`, Uint8Array.of(1));
     await put(store, `staging/new-${'5'.repeat(32)}-01234567/pack`, Uint8Array.of(1));
     await vault.openJob('1'.repeat(32), live.folder);
-    await vault.openJob('2'.repeat(32), repair.folder, 'index-merge');
     const before = await store.list('staging');
     expect(await scene.gc()).toMatchObject({ abandoned: [] });
     expect(await store.list('staging')).toEqual(before);
