@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { throwIfAborted } from '../base/abort.ts';
 import { ioError } from '../base/errors.ts';
 import { LocationTable } from '../cache/location-table.ts';
@@ -9,6 +10,7 @@ import { type BadPack, confirmPacks } from '../repair/confirm-packs.ts';
 import { confirmSegments } from '../repair/confirm-segments.ts';
 import { findKeptEntries, putEntryBack } from '../repair/put-back.ts';
 import { addRebuilt, type FoundPacks, findPacks } from '../repair/rebuild-index.ts';
+import { findRecoveredPacks, type RecoveredPack } from '../repair/recovered-packs.ts';
 import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
 import { segmentPath } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
@@ -27,7 +29,8 @@ import { withWorkFolder } from './work-folder.ts';
 /**
  * Makes a damaged vault one that can be worked with: an unreadable entry of the log is put back from the copy that
  * this machine kept, or, where it is the newest, moved aside, an index that is damaged is
- * made anew from the packs, packs with wrong bytes are quarantined, so that the next backup stores again what they held.
+ * made anew from the packs, packs with wrong bytes are quarantined, so that the next backup stores again what they held; of those
+ * whose files were brought back it is told that they are whole.
  * Deletes nothing. What could not be read for the device's sake is left as it is.
  * @throws VAULT_READ_ONLY, ITEM_LOCKED, CANCELLED, IO, NO_SPACE
  */
@@ -145,6 +148,7 @@ async function repairContent(repair: Repair, { missingFolders, badSegments, trou
     hasGone: (pack) => vault.state.condemned.has(pack),
   });
   for (const pack of bad) await quarantine(repair, pack);
+  for (const pack of await findRecoveredPacks({ vault, index, signal: options.signal })) await recover(repair, pack);
 }
 
 async function rebuild(
@@ -177,4 +181,21 @@ async function quarantine(
     where: packPath(pack),
   });
   if (!options.dryRun) await vault.commit(() => ({ type: 'quarantine', pack, frames }));
+}
+
+async function recover(
+  { session: { vault }, options, actions }: Repair,
+  { pack, before, frames }: RecoveredPack,
+): Promise<void> {
+  const count = before === 'all' ? '' : `${before.length - frames.length} `;
+  actions.push({
+    action: 'recover',
+    what: `${count}blocks of a quarantined pack can be had again: its file was brought back; nothing new refers to it, and gc stores elsewhere what it needs of it`,
+    where: packPath(pack),
+  });
+  if (options.dryRun) return;
+  // As it was looked at: nobody quarantined more of it meanwhile.
+  await vault.commit(({ quarantined }) =>
+    isDeepStrictEqual(quarantined.get(pack)?.frames, before) ? { type: 'recovered', pack, frames } : null,
+  );
 }

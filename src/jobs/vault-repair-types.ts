@@ -11,10 +11,10 @@ export interface RepairVaultOptions extends Watchable {
 export interface VaultRepairAction {
   /**
    * put-back: an entry of the log is there again, from the copy that this machine had. set-aside: the newest entry of the log, which nobody can read, was moved to quarantine/. quarantine: nothing new refers
-   * to a pack any more. rebuild-index: packs are known again by what they say of themselves. make-folder: a folder of the
+   * to a pack any more. recover: blocks of a quarantined pack can be had again, since its file was brought back. rebuild-index: packs are known again by what they say of themselves. make-folder: a folder of the
    * vault was missing.
    */
-  action: 'put-back' | 'set-aside' | 'quarantine' | 'rebuild-index' | 'make-folder';
+  action: 'put-back' | 'set-aside' | 'quarantine' | 'recover' | 'rebuild-index' | 'make-folder';
   /** In words. */
   what: string;
   /** The file or folder in the vault. */

@@ -61,7 +61,7 @@ async function wrongTwice(
   return { frames, what };
 }
 
-function inBoth(one: Frames, other: Frames): Frames {
+export function inBoth(one: Frames, other: Frames): Frames {
   if (one === 'all') return other;
   if (other === 'all') return one;
   return one.filter((frame) => other.includes(frame));

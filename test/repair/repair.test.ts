@@ -47,6 +47,11 @@ async function repair(bench: VaultBench, dryRun = false): Promise<RepairVaultRes
   return await repairVault(session, { dryRun });
 }
 
+async function collect(bench: VaultBench): Promise<void> {
+  await using session = await bench.open();
+  await gc(session, { softDelete: 0, grace: 0 });
+}
+
 async function change(store: Store, path: string, to: (bytes: Uint8Array) => Uint8Array | undefined): Promise<void> {
   const bytes = to(Uint8Array.from(await store.get(path)));
   await store.remove(path);
@@ -107,6 +112,43 @@ describe('a repair', () => {
     expect(points.size).toBe(2);
     await expectWhole(scene);
   });
+
+  it.each([
+    ['has a damaged frame', flipAt(WHOLE_FRAME)],
+    ['was cut', (bytes: Uint8Array) => bytes.subarray(0, 300)],
+    ['has another header', flipAt(60)],
+    ['is missing', () => undefined],
+  ] as const)(
+    'tells that a pack which %s is whole when its file was brought back, and gc needs it no more',
+    async (_, damage) => {
+      const scene = await newScene();
+      const { bench } = scene;
+      const { packs } = await packsOf(bench);
+      const files = await Promise.all(packs.map((pack) => bench.store.get(packPath(pack))));
+      for (const pack of packs) await change(bench.store, packPath(pack), damage);
+      expect((await repair(bench)).actions).toHaveLength(packs.length);
+      const putBack = async (n: number): Promise<void> => {
+        await bench.store.remove(packPath(packs[n]!));
+        await using file = await bench.store.create(packPath(packs[n]!));
+        await file.write([files[n]!]);
+      };
+      for (const [n, pack] of packs.entries()) {
+        expect(await repair(bench)).toMatchObject({ ok: true, actions: [] });
+        await expect(collect(bench)).rejects.toMatchObject({ code: 'GC_BLOCKED' });
+        await putBack(n);
+        const before = (await bench.store.list('log')).length;
+        expect((await repair(bench, true)).actions).toMatchObject([{ action: 'recover', where: packPath(pack) }]);
+        expect(await bench.store.list('log')).toHaveLength(before);
+        expect((await repair(bench)).actions).toMatchObject([{ action: 'recover', where: packPath(pack) }]);
+      }
+      const { findings } = await bench.verify(true);
+      expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
+      await collect(bench);
+      for (const pack of packs) expect(await bench.store.size(packPath(pack))).toBeUndefined();
+      await expectWhole(scene);
+      expect((await bench.verify(true)).findings).toEqual([]);
+    },
+  );
 
   it.each([
     ['is missing', () => undefined],

@@ -181,6 +181,11 @@ describe('what is gone', () => {
     replay([{ body: { type: 'quarantine', pack: pack(3), frames: [2, 1] } }], state);
     replay([{ body: { type: 'quarantine', pack: pack(3), frames: [2, 5] } }], state);
     expect(state.quarantined.get(pack(3))?.frames).toEqual([1, 2, 5]);
+    const { sequence: since } = state.quarantined.get(pack(3))!;
+    replay([{ body: { type: 'recovered', pack: pack(3), frames: [5] } }], state);
+    expect(state.quarantined.get(pack(3))).toEqual({ sequence: since, frames: [5] });
+    replay([{ body: { type: 'recovered', pack: pack(9), frames: [] } }], state);
+    expect(state.quarantined.has(pack(9))).toBe(false);
     replay([{ body: { type: 'swept', packs: [pack(1), pack(3)], segments: [] } }], state);
     expect([...state.condemned.keys()]).toEqual([pack(2)]);
     expect([state.quarantined.size, state.floor, state.lastCondemn]).toEqual([0, sequence, sequence]);

@@ -42,6 +42,8 @@ export type EntryBody =
   | { type: 'repack'; adds: Adds[]; packs: string[] }
   | { type: 'index-merge'; adds: Adds[]; dropped: string[] }
   | { type: 'quarantine'; pack: string; frames: BadFrames }
+  /** Of a quarantined pack only these frames are bad still. */
+  | { type: 'recovered'; pack: string; frames: BadFrames }
   | { type: 'set-aside'; sequence: number; hash: string }
   | { type: 'key'; slots: Slot[] }
   | { type: 'feature'; name: string }
@@ -54,7 +56,7 @@ export type EntryBody =
 type BodyType = EntryBody['type'];
 type BodyOf<Type extends BodyType> = Extract<EntryBody, { type: Type }>;
 
-/** `quarantine` and `set-aside` are one type on disk, told apart by its first byte. */
+/** `quarantine`, `recovered` and `set-aside` are one type on disk, told apart by its first byte. */
 const TYPES: Readonly<Record<BodyType, number>> = {
   init: 1,
   open: 2,
@@ -70,6 +72,7 @@ const TYPES: Readonly<Record<BodyType, number>> = {
   repack: 11,
   'index-merge': 12,
   quarantine: 13,
+  recovered: 13,
   'set-aside': 13,
   key: 14,
   feature: 15,
@@ -78,6 +81,7 @@ const TYPES: Readonly<Record<BodyType, number>> = {
 };
 const QUARANTINE_PACK = 1;
 const QUARANTINE_ENTRY = 2;
+const RECOVERED_PACK = 3;
 const ALL_FRAMES = 0xffff;
 
 /** Whoever does not know these may pass them over. */
@@ -119,6 +123,7 @@ const ENCODERS: Encoders = {
   repack: (to, { adds, packs }) => encodeNames(encodeAdds(to, adds), packs),
   'index-merge': (to, { adds, dropped }) => encodeNames(encodeAdds(to, adds), dropped),
   quarantine: (to, { pack, frames }) => encodeFrames(to.u8(QUARANTINE_PACK).bytes(fromHex(pack)), frames),
+  recovered: (to, { pack, frames }) => encodeFrames(to.u8(RECOVERED_PACK).bytes(fromHex(pack)), frames),
   'set-aside': (to, { sequence, hash }) => to.u8(QUARANTINE_ENTRY).u64(sequence).bytes(fromHex(hash)),
   key: (to, { slots }) => encodeSlots(to, slots),
   feature: (to, { name }) => to.text(name),
@@ -178,6 +183,8 @@ function decodeQuarantine(from: BinaryReader): EntryBody | undefined {
       return { type: 'quarantine', pack: from.hex(32), frames: decodeFrames(from) };
     case QUARANTINE_ENTRY:
       return { type: 'set-aside', sequence: from.u64(), hash: from.hex(32) };
+    case RECOVERED_PACK:
+      return { type: 'recovered', pack: from.hex(32), frames: decodeFrames(from) };
     default:
       return undefined;
   }

@@ -122,6 +122,10 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
     state.quarantined.set(pack, { sequence, frames: joined(before, frames) });
     state.lastQuarantine = sequence;
   },
+  recovered({ quarantined }, { pack, frames }) {
+    const known = quarantined.get(pack);
+    if (known) quarantined.set(pack, { ...known, frames });
+  },
   'set-aside'(state, { sequence, hash }) {
     state.setAside.push({ sequence, hash });
   },
