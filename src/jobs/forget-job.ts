@@ -86,7 +86,7 @@ async function alsoGc(session: VaultSession, result: ForgetResult, options: Forg
 }
 
 async function preview(opened: VaultSession, what: WhatToForget, options: ForgetOptions): Promise<ForgetResult> {
-  await opened.vault.refresh();
+  await opened.vault.catchUp();
   const session = await reading(opened);
   const { clockDoubt } = session;
   const isDoubted = clockDoubt !== undefined && !options.acceptClock;

@@ -63,12 +63,16 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
   await using lock = await reserve.firstOfAll(() => lockGc(session, options.signal));
   if (lock.takenOver) tally.notices.push(lock.takenOver);
   const before = vault.state.sequence;
-  await vault.refresh();
-  if (vault.damage) throw vault.damage;
-  const all = openCollection(session, options, tally, lock);
   try {
+    await vault.refresh();
+    if (vault.damage) throw vault.damage;
+    const all = openCollection(session, options, tally, lock);
     await collectAll(all, reserve);
     await restoreReserve(all, reserve);
+  } catch (error) {
+    // What is left of it is set aside again at once: without it a full disk would leave no way out.
+    if (reserve.wasUsed) await reserve.restore(undefined).catch(() => undefined);
+    throw error;
   } finally {
     if (vault.state.sequence > before || options.acceptClock) await session.rememberHead(options);
   }

@@ -11,18 +11,20 @@ import type { VaultSession } from './session.ts';
  * @throws ITEM_LOCKED, VAULT_READ_ONLY, VAULT_DAMAGED, CANCELLED
  */
 export async function lockForWriting(
-  { vault, notice }: VaultSession,
+  { vault, notice, compare }: VaultSession,
   item: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ItemLock> {
   const { singleWriter } = vault.config;
   if (vault.damage && !singleWriter) throw vault.damage;
+  if (!vault.damage) await compare();
   await settleInit(vault.store).catch(failedToWrite);
   if (item === undefined && !singleWriter) return NO_LOCK;
   const lock = await lockItem(vault, item ?? '', signal).catch(failedToWrite);
   try {
     if (singleWriter) await settleTornEntry(vault, notice).catch(failedToWrite);
     if (vault.damage) throw vault.damage;
+    await compare();
     return lock;
   } catch (error) {
     await lock[Symbol.asyncDispose]();
@@ -39,7 +41,8 @@ async function settleTornEntry(vault: Vault, notice: (text: string) => void): Pr
     await setAside(vault, bad);
     notice('an entry of the log that a killed run had not finished was moved aside');
   }
-  for (const name of signs) await vault.store.remove(`staging/${name}`);
+  // Behind damage of another kind the next run looks again.
+  if (!vault.damage) for (const name of signs) await vault.store.remove(`staging/${name}`);
 }
 
 const NO_LOCK: ItemLock = {

@@ -41,7 +41,7 @@ export function openReserve({ store, config }: Vault): Reserve {
       if (trouble.unread !== null) return new VhdvaultError('IO', `the reserve ${trouble.what}`);
       const there = (await store.size(RESERVE_PATH)) ?? 0;
       const room = await store.free();
-      if (room === undefined || room + there >= config.reserve) return await make(store, config.reserve);
+      if (room === undefined || room + there >= config.reserve) return await make(store, config.reserve, there);
       // The next backup would fill the room, and then there would be none for a forget, nor for a gc: for ever.
       const size = Math.floor((room + there) * SHARE);
       const problem = size > there ? await make(store, size) : undefined;
@@ -55,7 +55,8 @@ export function openReserve({ store, config }: Vault): Reserve {
 /** Of the room that there is; the rest is for the file system's own needs, and for whoever writes meanwhile. */
 const SHARE = 0.95;
 
-async function make(store: Store, size: number): Promise<VhdvaultError | undefined> {
+/** Where there is less room than it looked, a smaller one is made, of at least `least` bytes if these fit. */
+async function make(store: Store, size: number, least = 0): Promise<VhdvaultError | undefined> {
   try {
     await store.remove(RESERVE_PATH);
     await writeReserve(store, size);
@@ -65,7 +66,10 @@ async function make(store: Store, size: number): Promise<VhdvaultError | undefin
     // Another gc makes it.
     if (isError(error, 'TARGET_EXISTS')) return undefined;
     if (!isError(error, 'NO_SPACE', 'IO', 'NO_PERMISSION')) throw error;
+    const written = (await store.size(RESERVE_PATH).catch(() => undefined)) ?? 0;
     await store.remove(RESERVE_PATH).catch(() => undefined);
+    const smaller = Math.max(least, Math.floor(written * SHARE));
+    if (error.code === 'NO_SPACE' && smaller > 0 && smaller < size) await make(store, smaller);
     return new VhdvaultError(error.code, `the reserve could not be made: ${error.message}`, { cause: error });
   }
 }

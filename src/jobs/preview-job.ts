@@ -30,7 +30,7 @@ export async function previewBackup(
   checkOptions(options);
   const named = parseDiskArguments(disks, { parentRoots: options.parentRoots });
   throwIfAborted(options.signal);
-  await opened.vault.refresh();
+  await opened.vault.catchUp();
   const session = await reading(opened);
   const { vault, pool } = session;
   await using run = await openRun(session, item, named, options);

@@ -36,7 +36,7 @@ type Planned = Target & { plan: RestorePlan };
 export async function restore(opened: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(options.signal);
   const begun = opened.vault.clock.monotonic();
-  await opened.vault.refresh();
+  await opened.vault.catchUp();
   const session = await reading(opened);
   const { vault } = session;
   const point = findPoint(vault, ref);

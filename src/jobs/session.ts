@@ -77,6 +77,8 @@ export interface VaultSession extends AsyncDisposable {
   readonly seenHead: { sequence: number; hash: string } | undefined;
   /** @internal This user has never seen the vault before: nothing would tell that it went back (L5). */
   readonly isFirstSight: boolean;
+  /** @internal Compares the vault with what was seen last, if that could not be done before for damage. @throws VAULT_ROLLED_BACK */
+  readonly compare: () => Promise<void>;
   /** @internal */
   readonly notice: (text: string) => void;
   /** @internal Takes the passphrase out of a text that is kept or shown. */
@@ -114,7 +116,13 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock });
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
-  if (!options.acceptRollback) await checkSeenHead(seen, address, vault);
+  let isCompared = false;
+  const compare = async (): Promise<void> => {
+    if (!isCompared && !options.acceptRollback) await checkSeenHead(seen, address, vault);
+    // Behind damage not all of it could be.
+    isCompared ||= vault.damage === undefined;
+  };
+  await compare();
   if (seen.notice) notice(seen.notice);
   await prepareStaging(storeAt);
   const opened = await machineTime(clock);
@@ -122,6 +130,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   if (doubt !== undefined) vault.doubtClock();
   const doubted = doubt === undefined ? undefined : (seen.byId?.time ?? opened);
   const remember = async (time: MachineTime): Promise<void> => {
+    await compare();
     const problem = await rememberHead({ folder: state, address, vault, time });
     if (problem) notice(problem);
     await keepEntries(copies, vault).catch(() => undefined);
@@ -139,6 +148,7 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     state,
     seenHead: seen.byId,
     isFirstSight: !seen.byId && !seen.notice,
+    compare,
     notice,
     redact: redactor(options.passphrase),
     ...(doubt !== undefined && { clockDoubt: doubt }),

@@ -45,6 +45,7 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
     await repairLog(repair, async () => lock?.isHeld() ?? false).catch(failedToWrite);
     const verified = await verifyAll(repair, 'before');
     const canWrite = vault.damage === undefined;
+    if (canWrite) await session.compare();
     if (canWrite) await repairContent(repair, verified).catch(failedToWrite);
     const { actions } = repair;
     const left = dryRun || actions.length === 0 ? verified.findings : (await verifyAll(repair, 'after')).findings;
@@ -89,14 +90,14 @@ async function repairLog(
   isHeld: () => Promise<boolean>,
 ): Promise<void> {
   const { vault } = session;
-  await vault.refresh();
+  await vault.catchUp();
   for (const kept of await findKeptEntries(vault, session.copies, session.seenHead)) {
     const what = 'the entry of the log cannot be read: the copy of it that this machine kept is put in its place';
     if (dryRun || (await putEntryBack(vault, kept, isHeld)))
       actions.push({ action: 'put-back', what, where: logEntryPath(kept.sequence) });
   }
   if (dryRun && actions.length > 0) return;
-  await vault.refresh();
+  await vault.catchUp();
   const bad = await findBadEntry(vault);
   if (bad) {
     const what =

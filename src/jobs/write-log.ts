@@ -2,7 +2,7 @@ import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
 import type { EntryBody } from '../vault/vault.ts';
 import { failedToWrite, lockForWriting } from './lock-for-writing.ts';
-import { openReserve } from './open-reserve.ts';
+import { openReserve, type Reserve } from './open-reserve.ts';
 import type { VaultSession } from './session.ts';
 import type { ClockTrust } from './types.ts';
 
@@ -25,7 +25,6 @@ export async function writeLog<T>(
   const reserve = openReserve(vault);
   await using lock = await reserve.firstOfAll(() => lockForWriting(session, undefined, signal));
   if (lock.takenOver) notice(lock.takenOver);
-  await vault.refresh();
   let entries = 0;
   const commit: CommitEntry = async (decide) => {
     const add = (): ReturnType<CommitEntry> =>
@@ -37,15 +36,21 @@ export async function writeLog<T>(
     if (entry) entries++;
     return entry;
   };
-  const result = await work(commit);
-  if (entries > 0 || trust.acceptClock) await session.rememberHead(trust);
-  if (reserve.wasUsed) {
-    // What is left of it is set aside again at once: a backup that comes before the gc would take it.
-    const problem = await reserve.restore(undefined);
-    const left = problem ? ` (${problem.message})` : '';
-    notice(`the disk of the vault was full: its reserve was used, and \`vhdvault gc\` makes it whole again${left}`);
+  try {
+    await vault.refresh();
+    const result = await work(commit);
+    if (entries > 0 || trust.acceptClock) await session.rememberHead(trust);
+    return result;
+  } finally {
+    if (reserve.wasUsed) notice(await reserveNotice(reserve));
   }
-  return result;
+}
+
+/** What is left of it is set aside again at once, whatever came of the work: a backup that comes before the gc would take it. */
+async function reserveNotice(reserve: Reserve): Promise<string> {
+  const problem = await reserve.restore(undefined).catch((error: Error) => error);
+  const left = problem ? ` (${problem.message})` : '';
+  return `the disk of the vault was full: its reserve was used, and \`vhdvault gc\` makes it whole again${left}`;
 }
 
 function unknownOutcome(cause: unknown): never {

@@ -74,6 +74,7 @@ export async function mark(options: MarkOptions): Promise<Marks> {
     if (marks.warnings.length === 0) return marks;
     // What could not be read of a forgotten point may have moved only.
     await vault.refresh();
+    if (vault.damage) throw vault.damage;
     if (vault.state.lastCondemn === marks.basis.lastCondemn) return marks;
     if (tries === MOST_TRIES) throw blockedByOthers();
   }

@@ -33,6 +33,7 @@ export async function confirmPacks(options: {
     if (!row) continue;
     if ((await vault.store.size(packPath(name))) === undefined) {
       await vault.refresh();
+      if (vault.damage) throw vault.damage;
       if (!hasGone(name) && !isKnown(vault, name, 'all')) bad.push({ pack: name, frames: 'all', what: 'is missing' });
       continue;
     }

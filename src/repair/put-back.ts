@@ -54,7 +54,7 @@ export async function findKeptEntries(
  * lies there by now, or `isHeld` tells that another repair took over.
  */
 export async function putEntryBack(
-  { store, random }: Vault,
+  { store, random, config }: Vault,
   { sequence, stored, bad }: KeptEntry,
   isHeld: () => Promise<boolean>,
 ): Promise<boolean> {
@@ -74,10 +74,13 @@ export async function putEntryBack(
     await store.rename(part, path).catch(async (error: unknown) => {
       if (!isError(error, 'IO') || error.details.system !== 'EISDIR') throw error;
       await store.rename(path, `quarantine/folder-${sequenceName(sequence)}-${toHex(random.bytes(4))}`);
-      await store.rename(part, path);
+      // In this moment another one may take the number.
+      if (config.singleWriter) await store.rename(part, path);
+      else await store.link(part, path);
     });
     await store.syncFolder('log');
-    return true;
+    const now = await bytesAt(store, sequence);
+    return now instanceof Uint8Array && equalBytes(now, stored);
   } finally {
     await store.remove(part).catch(() => undefined);
   }

@@ -5,7 +5,7 @@ import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { DAY, HOUR } from '../base/units.ts';
 import { readEntry } from './read-log.ts';
-import { entryHash, isAuthenticEntry, type Vault } from './vault.ts';
+import { entryHash, isAuthenticEntry, previousOfEntry, sequencesIn, type Vault } from './vault.ts';
 
 /*
  * What this user saw last of a vault: its head and whether it was encrypted (L5), and what time it was then (L7). It lies
@@ -133,15 +133,23 @@ async function difference(seen: SeenHead | undefined, vault: Vault): Promise<str
 }
 
 /**
- * Behind damage (L6): what is there and unreadable did not go back, and verify tells of it. But the entry seen last must be there,
- * and be no other one.
+ * Behind damage (L6): what is there and unreadable did not go back, nor what is missing below others: verify tells. But there must
+ * be something, and no other history.
  */
 async function differenceBehind({ sequence, hash }: SeenHead, { store, keys }: Vault): Promise<string | undefined> {
   const found = await readEntry(store, sequence);
-  if (!found) return `went back: entry ${sequence}, which was seen last, is not there any more`;
-  const { stored } = found;
-  const isAnother = stored && isAuthenticEntry(keys, stored, sequence) && toHex(entryHash(stored)) !== hash;
-  return isAnother ? `has another entry ${sequence} than the one seen last` : undefined;
+  const isWhole = found?.stored && isAuthenticEntry(keys, found.stored, sequence);
+  if (isWhole)
+    return toHex(entryHash(found.stored)) === hash ? undefined : `has another entry ${sequence} than the one seen last`;
+  if (found) return undefined;
+  const listed = sequencesIn(await store.list('log')).filter((n) => n > sequence + 1);
+  for (const n of [sequence + 1, ...listed]) {
+    const { stored } = (await readEntry(store, n)) ?? {};
+    if (!stored || !isAuthenticEntry(keys, stored, n)) continue;
+    const isAnother = n === sequence + 1 && toHex(previousOfEntry(stored)) !== hash;
+    return isAnother ? `has another history since entry ${sequence}` : undefined;
+  }
+  return `went back: entry ${sequence}, which was seen last, is not there any more`;
 }
 
 function addressFile(address: string): string {

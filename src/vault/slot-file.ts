@@ -106,11 +106,19 @@ export async function moveUnlisted(vault: Vault, name: string): Promise<string |
   await store.makeFolder('quarantine');
   await store.rename(slotPath(name), aside);
   for (const folder of ['quarantine', 'keys']) await store.syncFolder(folder);
-  await vault.refresh();
-  if (!vault.state.slots.some((slot) => slot.name === name)) return aside;
-  await store.rename(aside, slotPath(name));
-  await store.syncFolder('keys');
-  return undefined;
+  let isListed = true;
+  try {
+    await vault.refresh();
+    if (vault.damage) throw vault.damage;
+    isListed = vault.state.slots.some((slot) => slot.name === name);
+  } finally {
+    // Also where nobody can tell.
+    if (isListed) {
+      await store.rename(aside, slotPath(name));
+      await store.syncFolder('keys');
+    }
+  }
+  return isListed ? undefined : aside;
 }
 
 /** Names of the listed slots that a secret opens. */

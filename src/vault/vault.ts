@@ -99,8 +99,17 @@ export class Vault {
     return this.#log.makeDurable();
   }
 
-  /** Replays what other processes committed since. */
+  /**
+   * Replays what other processes committed since. Where an entry is damaged, `damage` tells.
+   * @throws IO, NO_PERMISSION where one cannot be read: what is decided by the state before it may be wrong in the next moment
+   */
   async refresh(): Promise<void> {
+    await this.catchUp();
+    if (isError(this.damage, 'IO', 'NO_PERMISSION')) throw this.damage;
+  }
+
+  /** As `refresh`, for who goes on behind what cannot be read: `damage` tells of that, too. */
+  async catchUp(): Promise<void> {
     await this.#log.refresh();
   }
 
@@ -186,8 +195,11 @@ class Reader extends Vault {
   override get state(): VaultState {
     return this.#behind ?? super.state;
   }
-  override async refresh(): Promise<void> {
-    await super.refresh();
+  override refresh(): Promise<void> {
+    return this.catchUp();
+  }
+  override async catchUp(): Promise<void> {
+    await super.catchUp();
     this.#behind = this.damage && (await readOn(this, super.state));
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Random, systemRandom } from '../../src/base/random.ts';
@@ -139,6 +139,30 @@ describeIf(
       await full.within((session) => forget(session, { refs: [full.gone] }));
       expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
       expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
+      await full.check();
+    });
+
+    it('that fails, or is cancelled, leaves most of the reserve, too: there is always a way out', async () => {
+      using full = await sceneOfTwo();
+      const reserve = async (): Promise<number> => (await stat(join(full.vault, 'reserve'))).size;
+      const index = join(full.vault, 'index');
+      const [segment] = await readdir(index);
+      await rename(join(index, segment!), join(full.vault, 'aside'));
+      full.mount.leave(0);
+      await expect(full.gc(AT_ONCE)).rejects.toMatchObject({ code: 'GC_BLOCKED' });
+      expect(await reserve()).toBeGreaterThan(RESERVE / 2);
+      await copyFile(join(full.vault, 'aside'), join(index, segment!));
+      full.mount.leave(0);
+      const controller = new AbortController();
+      const cancelled = full.within((session) =>
+        gc(session, { ...AT_ONCE, signal: controller.signal, onProgress: () => controller.abort() }),
+      );
+      await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+      expect(await reserve()).toBeGreaterThan(RESERVE / 2);
+      full.mount.leave(0);
+      await full.within((session) => forget(session, { refs: [full.gone] }));
+      expect(await full.gc(AT_ONCE)).toMatchObject({ warnings: [] });
+      expect(await reserve()).toBe(RESERVE);
       await full.check();
     });
 

@@ -273,6 +273,8 @@ export class Log {
       // Taken, or nobody knows (a time-out): our own nonce there means that it was us.
       const there = await store.get(path).catch(absent);
       if (there && equalBytes(nonceOf(there), nonce)) return true;
+      // A link that leads nowhere, perhaps: the next look lists.
+      if (!there) this.#isWhole = false;
       // Somebody who tidied up took it for a dead run's: once more.
       if (outcome !== 'exists' && !(isError(outcome.error, 'NOT_FOUND') && (await isGone(store, part))))
         throw outcome.error;
