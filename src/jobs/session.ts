@@ -77,8 +77,11 @@ export interface VaultSession extends AsyncDisposable {
   readonly seenHead: { sequence: number; hash: string } | undefined;
   /** @internal This user has never seen the vault before: nothing would tell that it went back (L5). */
   readonly isFirstSight: boolean;
-  /** @internal Compares the vault with what was seen last, if that could not be done before for damage. @throws VAULT_ROLLED_BACK */
-  readonly compare: () => Promise<void>;
+  /**
+   * @internal Compares the vault with what was seen last, if that could not be done before for damage; `accept`: what it is now is
+   * the work of this session. @throws VAULT_ROLLED_BACK
+   */
+  readonly compare: (options?: { accept?: boolean }) => Promise<void>;
   /** @internal */
   readonly notice: (text: string) => void;
   /** @internal Takes the passphrase out of a text that is kept or shown. */
@@ -117,8 +120,8 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
   let isCompared = false;
-  const compare = async (): Promise<void> => {
-    if (!isCompared && !options.acceptRollback) await checkSeenHead(seen, address, vault);
+  const compare = async ({ accept = options.acceptRollback ?? false } = {}): Promise<void> => {
+    if (!isCompared && !accept) await checkSeenHead(seen, address, vault);
     // Behind damage not all of it could be.
     isCompared ||= vault.damage === undefined;
   };

@@ -109,7 +109,10 @@ async function repairLog(
     if (!dryRun) {
       await setAside(vault, bad);
       // Who repairs knows that the history is another one now; others who had seen it whole are told, and who saw it longer.
-      if (!session.seenHead || session.seenHead.sequence <= bad.sequence) await session.rememberHead();
+      if (!session.seenHead || session.seenHead.sequence <= bad.sequence) {
+        await session.compare({ accept: true });
+        await session.rememberHead();
+      }
     }
   }
   if (dryRun || vault.damage) return;

@@ -151,7 +151,7 @@ describeIf(
       full.mount.leave(0);
       await expect(full.gc(AT_ONCE)).rejects.toMatchObject({ code: 'GC_BLOCKED' });
       expect(await reserve()).toBeGreaterThan(RESERVE / 2);
-      await copyFile(join(full.vault, 'aside'), join(index, segment!));
+      await rename(join(full.vault, 'aside'), join(index, segment!));
       full.mount.leave(0);
       const controller = new AbortController();
       const cancelled = full.within((session) =>
