@@ -51,8 +51,7 @@ async function backupItem(
   options: BackupOptions,
 ): Promise<BackupResult> {
   await using lock = await lockForWriting(session, item, options.signal);
-  await session.vault.refresh();
-  if (session.vault.damage) throw session.vault.damage;
+  await session.vault.refreshWhole();
   return await withHooks(session, item, options, async (hooks) => {
     await using run = await openRun(session, item, named, options);
     run.notices.unshift(...(lock.takenOver ? [lock.takenOver] : []));

@@ -64,8 +64,7 @@ async function collect(session: VaultSession, options: GcOptions, tally: Tally):
   if (lock.takenOver) tally.notices.push(lock.takenOver);
   const before = vault.state.sequence;
   try {
-    await vault.refresh();
-    if (vault.damage) throw vault.damage;
+    await vault.refreshWhole();
     const all = openCollection(session, options, tally, lock);
     await collectAll(all, reserve);
     await restoreReserve(all, reserve);

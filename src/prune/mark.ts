@@ -73,8 +73,7 @@ export async function mark(options: MarkOptions): Promise<Marks> {
     const marks = await whileOthersMove(vault, () => markOnce(options));
     if (marks.warnings.length === 0) return marks;
     // What could not be read of a forgotten point may have moved only.
-    await vault.refresh();
-    if (vault.damage) throw vault.damage;
+    await vault.refreshWhole();
     if (vault.state.lastCondemn === marks.basis.lastCondemn) return marks;
     if (tries === MOST_TRIES) throw blockedByOthers();
   }

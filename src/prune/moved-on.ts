@@ -33,7 +33,6 @@ export async function orAgain<T>(vault: Vault, decide: () => Promise<T>): Promis
 
 /** Whether the log is longer than it was. */
 async function wentOn(vault: Vault, since: number): Promise<boolean> {
-  await vault.refresh();
-  if (vault.damage) throw vault.damage;
+  await vault.refreshWhole();
   return vault.state.sequence > since;
 }

@@ -35,8 +35,7 @@ export async function findOrphans(
   { signal, closing = [] }: Stoppable & { closing?: readonly string[] },
 ): Promise<Orphans> {
   const orphans: Orphans = { packs: [], segments: [], stored: undefined, warnings: [] };
-  await vault.refresh();
-  if (vault.damage) throw vault.damage;
+  await vault.refreshWhole();
   const known = await readKnown(vault, closing, signal).catch((error: unknown) => {
     if (!isError(error, 'GC_BLOCKED')) throw error;
     orphans.warnings.push(`what interrupted runs left was not looked for: ${error.message}`);

@@ -61,8 +61,7 @@ export async function applySweep(
   onDelete: (kind: 'packs' | 'segments', bytes: number) => void,
 ): Promise<void> {
   if (plan.packs.length + plan.segments.length === 0) return;
-  await vault.refresh();
-  if (vault.damage) throw vault.damage;
+  await vault.refreshWhole();
   const { condemned, dropped } = vault.state;
   const packs = plan.packs.filter(({ name }) => condemned.has(name));
   const segments = plan.segments.filter(({ name }) => dropped.has(name));

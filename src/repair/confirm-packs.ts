@@ -32,8 +32,7 @@ export async function confirmPacks(options: {
     const row = rows.get(name);
     if (!row) continue;
     if ((await vault.store.size(packPath(name))) === undefined) {
-      await vault.refresh();
-      if (vault.damage) throw vault.damage;
+      await vault.refreshWhole();
       if (!hasGone(name) && !isKnown(vault, name, 'all')) bad.push({ pack: name, frames: 'all', what: 'is missing' });
       continue;
     }

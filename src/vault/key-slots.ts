@@ -190,9 +190,8 @@ function checkEncrypted({ config }: Vault): void {
 
 async function checkChangeable(vault: Vault): Promise<void> {
   checkEncrypted(vault);
-  await vault.refresh();
   // Behind damage nobody knows which slots are listed.
-  if (vault.damage) throw vault.damage;
+  await vault.refreshWhole();
   checkOpener(vault, vault.state);
 }
 

@@ -108,8 +108,7 @@ export async function moveUnlisted(vault: Vault, name: string): Promise<string |
   for (const folder of ['quarantine', 'keys']) await store.syncFolder(folder);
   let isListed = true;
   try {
-    await vault.refresh();
-    if (vault.damage) throw vault.damage;
+    await vault.refreshWhole();
     isListed = vault.state.slots.some((slot) => slot.name === name);
   } finally {
     // Also where nobody can tell.

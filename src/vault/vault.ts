@@ -57,7 +57,6 @@ export class Vault {
   readonly clock: Clock;
   /** Name of the key slot that opened it, or that took its place since; undefined where it is not encrypted. */
   slot: string | undefined;
-  readonly #log: Log;
   readonly #parts: VaultParts;
 
   /** Use `openVault`. */
@@ -68,7 +67,6 @@ export class Vault {
     this.random = parts.random;
     this.clock = parts.clock;
     this.slot = parts.slot;
-    this.#log = parts.log;
     this.#parts = parts;
   }
 
@@ -82,21 +80,21 @@ export class Vault {
     return toHex(this.config.id);
   }
   get state(): VaultState {
-    return this.#log.state;
+    return this.#parts.log.state;
   }
   /** An entry of the log is damaged: the state is the one before it, and writing stops. */
   get damage(): VhdvaultError | undefined {
-    return this.#log.damage;
+    return this.#parts.log.damage;
   }
 
   /** Marks the entries of this client: its clock is not to be trusted (L7). */
   doubtClock(): void {
-    this.#log.clockDoubted = true;
+    this.#parts.log.clockDoubted = true;
   }
 
   /** The newest entry that was read, whoever wrote it, is there after a power cut, too. */
   makeDurable(): Promise<void> {
-    return this.#log.makeDurable();
+    return this.#parts.log.makeDurable();
   }
 
   /**
@@ -108,9 +106,15 @@ export class Vault {
     if (isError(this.damage, 'IO', 'NO_PERMISSION')) throw this.damage;
   }
 
+  /** As `refresh`, for who decides by the state what is written or given up. @throws VAULT_DAMAGED, IO, NO_PERMISSION */
+  async refreshWhole(): Promise<void> {
+    await this.refresh();
+    if (this.damage) throw this.damage;
+  }
+
   /** As `refresh`, for who goes on behind what cannot be read: `damage` tells of that, too. */
   async catchUp(): Promise<void> {
-    await this.#log.refresh();
+    await this.#parts.log.refresh();
   }
 
   /** The same vault for who only reads: where the log is damaged, its state is what all other entries tell. @throws IO */
@@ -120,7 +124,7 @@ export class Vault {
 
   /** Hash of an entry; undefined where the log does not go so far, or cannot be read back to it. */
   hashAt(sequence: number): Promise<Uint8Array | undefined> {
-    return this.#log.hashAt(sequence);
+    return this.#parts.log.hashAt(sequence);
   }
 
   /**
@@ -132,12 +136,12 @@ export class Vault {
     decide: (state: VaultState) => Body | Promise<Body>,
     { job = toHex(this.random.bytes(16)), folder = 'staging' }: { job?: string; folder?: string } = {},
   ): Promise<LogEntry | Extract<Body, null>> {
-    return this.#log.commit(job, folder, decide);
+    return this.#parts.log.commit(job, folder, decide);
   }
 
   /** Opens a job: from now on its packs may enter packs/ (J1). `folder` is its staging location. */
   async openJob(job: string, folder: string, verb: Verb = 'backup'): Promise<void> {
-    await this.#log.commit(job, folder, (state) => {
+    await this.#parts.log.commit(job, folder, (state) => {
       if (state.jobs.has(job)) throw jobClosed(job);
       return { type: 'open', verb: VERBS[verb] };
     });
@@ -157,7 +161,7 @@ export class Vault {
     manifest: (state: VaultState) => Promise<Uint8Array | null>;
   }): Promise<LogEntry | null> {
     const { job, folder, point, adds } = options;
-    return this.#log.commit(job, folder, async (state): Promise<EntryBody | null> => {
+    return this.#parts.log.commit(job, folder, async (state): Promise<EntryBody | null> => {
       if (adds.length > 0 ? state.jobs.get(job) !== 'open' : state.jobs.get(job) === 'closed') throw jobClosed(job);
       const manifest = await options.manifest(state);
       return manifest && { type: 'point', point, adds, manifest };
@@ -167,13 +171,13 @@ export class Vault {
   /** Tells what became known of a point after it was made. Older versions pass it over. */
   async labelPoint(options: { job: string; folder: string; point: string; label: Uint8Array }): Promise<void> {
     const { job, folder, point, label } = options;
-    await this.#log.commit(job, folder, (): EntryBody => ({ type: 'label', point, label }));
+    await this.#parts.log.commit(job, folder, (): EntryBody => ({ type: 'label', point, label }));
   }
 
   /** Closes a job that looks dead: a guess that costs a re-upload if it is wrong, never data. */
   async abandonJob(own: string, folder: string, dead: string): Promise<void> {
     if (this.state.jobs.get(dead) !== 'open') return;
-    await this.#log.commit(own, folder, ({ jobs }) =>
+    await this.#parts.log.commit(own, folder, ({ jobs }) =>
       jobs.get(dead) === 'open' ? { type: 'abandon', job: dead } : null,
     );
   }
