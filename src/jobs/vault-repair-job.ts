@@ -151,8 +151,9 @@ async function repairContent(repair: Repair, { missingFolders, badSegments, trou
     ...{ vault, index, suspects: [...suspects], signal: options.signal },
     hasGone: (pack) => vault.state.condemned.has(pack),
   });
-  for (const pack of bad) await quarantine(repair, pack);
+  // First: those that are quarantined now were looked at twice already.
   for (const pack of await findRecoveredPacks({ vault, index, signal: options.signal })) await recover(repair, pack);
+  for (const pack of bad) await quarantine(repair, pack);
 }
 
 async function rebuild(

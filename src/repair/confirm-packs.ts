@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import type { LocationTable, PackRow } from '../cache/location-table.ts';
 import { packPath } from '../vault/block-writer.ts';
-import { checkPack, covers, type Frames } from '../vault/check-pack.ts';
+import { checkPack, covers, type Frames, inBoth } from '../vault/check-pack.ts';
 import type { Vault } from '../vault/vault.ts';
 
 /** A pack to quarantine, and which of its frames are lost. */
@@ -59,12 +59,6 @@ async function wrongTwice(
     frames = inBoth(frames, wrong);
   }
   return { frames, what };
-}
-
-export function inBoth(one: Frames, other: Frames): Frames {
-  if (one === 'all') return other;
-  if (other === 'all') return one;
-  return one.filter((frame) => other.includes(frame));
 }
 
 /** It is quarantined for all of this already. */

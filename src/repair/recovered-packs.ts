@@ -1,8 +1,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import type { LocationTable } from '../cache/location-table.ts';
-import { checkPack, covers, type Frames } from '../vault/check-pack.ts';
+import { checkPack, covers, type Frames, inBoth, inEither } from '../vault/check-pack.ts';
 import type { Vault } from '../vault/vault.ts';
-import { inBoth } from './confirm-packs.ts';
 
 /** A quarantined pack of which more can be had than when it was quarantined: somebody brought its file back. */
 export interface RecoveredPack {
@@ -37,8 +36,4 @@ export async function findRecoveredPacks(options: {
     if (!covers(frames, before)) found.push({ pack: name, before, frames: inBoth(before, frames) });
   }
   return found;
-}
-
-function inEither(one: Frames, other: Frames): Frames {
-  return one === 'all' || other === 'all' ? 'all' : [...new Set([...one, ...other])].sort((a, b) => a - b);
 }

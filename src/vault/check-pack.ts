@@ -5,7 +5,7 @@ import { MIB } from '../base/units.ts';
 import { type BlockHasher, createBlockHasher } from './block-ids.ts';
 import type { VaultKeys } from './crypto/keys.ts';
 import { hashObject } from './hash-object.ts';
-import type { BadFrames } from './log/entry-body.ts';
+import type { BadFrames } from './log/bad-frames.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
@@ -14,6 +14,8 @@ import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 
 /** Of a map page (FORMAT.md). */
 const PAGE_LENGTH = 8192;
+
+export { inBoth, inEither } from './log/bad-frames.ts';
 
 /** Frames of a pack, by their numbers. */
 export type Frames = BadFrames;

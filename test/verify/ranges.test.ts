@@ -4,7 +4,7 @@ import { verify } from '../../src/jobs/verify-job.ts';
 import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
 import { packPath } from '../../src/vault/block-writer.ts';
-import type { BadFrames } from '../../src/vault/log/entry-body.ts';
+import type { BadFrames } from '../../src/vault/log/bad-frames.ts';
 import { Findings } from '../../src/verify/findings.ts';
 import { Loss } from '../../src/verify/loss.ts';
 import { type HurtItem, makeHurtItem } from '../support/hurt-item.ts';

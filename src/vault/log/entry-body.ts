@@ -1,5 +1,6 @@
 import { fromHex } from '../../base/hex.ts';
 import type { BinaryReader, BinaryWriter } from '../binary.ts';
+import type { BadFrames } from './bad-frames.ts';
 
 /*
  * What an entry says, by its type (FORMAT.md, log entry). Ids of points and jobs and names of files are hex.
@@ -23,9 +24,6 @@ export interface Slot {
   added: number;
   label: string;
 }
-
-/** Frames of a pack that cannot be read. */
-export type BadFrames = readonly number[] | 'all';
 
 export type EntryBody =
   | { type: 'init'; vaultHash: Uint8Array; slots: { name: string; hash: string }[]; certificateSeed: Uint8Array }

@@ -1,5 +1,6 @@
+import { inEither } from './bad-frames.ts';
 import type { LogEntry } from './entry.ts';
-import type { Adds, BadFrames, EntryBody } from './entry-body.ts';
+import type { Adds, EntryBody } from './entry-body.ts';
 import { isPinned, leastAge } from './liveness.ts';
 import { noteAhead, type VaultState } from './state.ts';
 
@@ -119,7 +120,7 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
   },
   quarantine(state, { pack, frames }, { sequence }) {
     const before = state.quarantined.get(pack)?.frames ?? [];
-    state.quarantined.set(pack, { sequence, frames: joined(before, frames) });
+    state.quarantined.set(pack, { sequence, frames: inEither(before, frames) });
     state.lastQuarantine = sequence;
   },
   recovered({ quarantined }, { pack, frames }) {
@@ -168,9 +169,4 @@ function add({ segments }: VaultState, adds: readonly Adds[], by: { job: string;
 function condemn(state: VaultState, packs: readonly string[], since: { sequence: number; time: number }): void {
   for (const pack of packs) if (!state.condemned.has(pack)) state.condemned.set(pack, { ...since });
   if (packs.length > 0) state.lastCondemn = since.sequence;
-}
-
-function joined(before: BadFrames, now: BadFrames): BadFrames {
-  if (before === 'all' || now === 'all') return 'all';
-  return [...new Set([...before, ...now])].sort((a, b) => a - b);
 }

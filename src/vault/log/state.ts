@@ -1,5 +1,6 @@
 import { newer } from '../codec/object-header.ts';
-import type { Adds, BadFrames, Slot } from './entry-body.ts';
+import type { BadFrames } from './bad-frames.ts';
+import type { Adds, Slot } from './entry-body.ts';
 
 /** A recovery point as the log knows it; the manifest is the point room's. */
 export interface LoggedPoint {
