@@ -234,6 +234,11 @@ export function isLackOfResources({ details }: VhdvaultError): boolean {
   return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(String(details.system));
 }
 
+/** What is there cannot be read, for a device or a permission: that tells nothing of its bytes. */
+export function isUnread(error: unknown): error is VhdvaultError {
+  return isError(error, 'IO', 'NO_PERMISSION') && !isLackOfResources(error);
+}
+
 /** For `catch`, where what is not there is an answer. */
 export function absent(error: unknown): undefined {
   if (!isError(error, 'NOT_FOUND')) throw error;

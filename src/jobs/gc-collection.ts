@@ -24,9 +24,15 @@ export interface Collection {
   isAlive: (item: string) => Promise<boolean>;
 }
 
+/** For how long, in milliseconds, a gc leaves forgotten points and what was given up. */
+export function spansOf({ softDelete = SOFT_DELETE, grace = DAY }: GcOptions): { softDelete: number; grace: number } {
+  return { softDelete, grace };
+}
+
 /** Of a vault that was read again. `lock`: that of this gc, so no other one is at work; without it nobody knows. */
 export function openCollection(session: VaultSession, options: GcOptions, tally: Tally, lock?: ItemLock): Collection {
-  const { softDelete = SOFT_DELETE, grace = DAY, signal } = options;
+  const { signal } = options;
+  const { softDelete, grace } = spansOf(options);
   // Where a process cannot be looked for, an answer takes the better part of a minute.
   const known = new Map<string, Promise<boolean>>(lock ? [[GC_ITEM, Promise.resolve(false)]] : []);
   const isAlive = (item: string): Promise<boolean> => {

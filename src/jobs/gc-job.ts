@@ -1,7 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
-import { DAY } from '../base/units.ts';
-import { SOFT_DELETE } from '../policy/soft-delete.ts';
 import { abandonJobs, findDeadJobs } from '../prune/abandon.ts';
 import { applyCondemn, planCondemn } from '../prune/condemn.ts';
 import { removeLeftovers } from '../prune/leftovers.ts';
@@ -21,6 +19,7 @@ import {
   markAll,
   openCollection,
   type Staging,
+  spansOf,
   stagingOf,
   tellKept,
 } from './gc-collection.ts';
@@ -50,7 +49,7 @@ export async function gc(session: VaultSession, options: GcOptions = {}): Promis
     await vault.refresh();
     await previewGc(openCollection(session, options, tally));
   } else await collect(session, options, tally);
-  const { softDelete = SOFT_DELETE, grace = DAY } = options;
+  const { softDelete, grace } = spansOf(options);
   const spans = { softDelete: softDelete / 1000, grace: grace / 1000 };
   const seconds = (vault.clock.monotonic() - begun) / 1000;
   return { dryRun: options.dryRun ?? false, ...tally, ...spans, seconds };

@@ -17,6 +17,7 @@ export async function lockForWriting(
 ): Promise<ItemLock> {
   const { singleWriter } = vault.config;
   if (vault.damage && !singleWriter) throw vault.damage;
+  // Before anything is written; behind a torn entry, below.
   if (!vault.damage) await compare();
   await settleInit(vault.store).catch(failedToWrite);
   if (item === undefined && !singleWriter) return NO_LOCK;

@@ -24,8 +24,7 @@ export async function checkSegment(
   const add = (error: unknown): void => void troubles.push(troubleOf(error, path));
   try {
     const found = await store.size(path);
-    if (found !== size)
-      return found === undefined ? wrongBytes('is missing') : await wrongSize(store, path, found, `, expected ${size}`);
+    if (found !== size) return await wrongSize(store, path, found, `, expected ${size}`);
     const hash = await hashObject(store, path).catch(add);
     if (hash !== undefined && hash !== name) troubles.push(wrongBytes('does not have the bytes that its name tells'));
     await readEntries(vault, path, sink, add);

@@ -17,7 +17,6 @@ export async function checkSlot(
   const path = slotPath(name);
   try {
     const size = await store.size(path);
-    if (size === undefined) return wrongBytes('is missing');
     if (size !== SLOT_SIZE) return await wrongSize(store, path, size, `, a slot has ${SLOT_SIZE}`);
     if (toHex(blake3(await store.get(path))) === hash) return undefined;
     return wrongBytes('does not have the bytes that the log tells of');

@@ -26,9 +26,7 @@ export async function checkReserve(
     const found = await store.size(RESERVE_PATH);
     if (found !== size) {
       if (found === undefined && size === 0) return undefined;
-      return found === undefined
-        ? wrongBytes('is missing')
-        : await wrongSize(store, RESERVE_PATH, found, `, expected ${size}`);
+      return await wrongSize(store, RESERVE_PATH, found, `, expected ${size}`);
     }
     await using file = await store.open(RESERVE_PATH);
     const chunk = Buffer.allocUnsafe(Math.min(size, MIB));

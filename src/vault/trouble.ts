@@ -1,4 +1,4 @@
-import { isError, isLackOfResources } from '../base/errors.ts';
+import { isError, isUnread } from '../base/errors.ts';
 import type { Store } from './store/store.ts';
 
 /** What is wrong with an object of the vault. Plain data: workers send it. */
@@ -15,8 +15,9 @@ export function wrongBytes(what: string): Trouble {
   return { what, unread: null };
 }
 
-/** Of an object with a size that it must not have. What is no file has no bytes, and is told as what it is. */
-export async function wrongSize(store: Store, path: string, size: number, rest = ''): Promise<Trouble> {
+/** Of an object with a size that it must not have, undefined: it is not there. What is no file has no bytes, and is told as what it is. */
+export async function wrongSize(store: Store, path: string, size: number | undefined, rest = ''): Promise<Trouble> {
+  if (size === undefined) return wrongBytes('is missing');
   return wrongBytes((size === 0 && (await oddity(store, path))) || `is ${size} bytes long${rest}`);
 }
 
@@ -32,7 +33,7 @@ export function troubleOf(error: unknown, path: string): Trouble {
   // In a vault that this version opens, one object of another format is a damaged header.
   if (isError(error, 'VAULT_NEWER')) return wrongBytes('has a header of another format than its vault');
   if (isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG')) return wrongBytes(error.message.replace(`${path} `, ''));
-  if (!isError(error, 'IO', 'NO_PERMISSION') || isLackOfResources(error)) throw error;
+  if (!isUnread(error)) throw error;
   return { what: `cannot be read: ${error.message}`, unread: error.hint ?? LOOK_AT_DEVICE };
 }
 

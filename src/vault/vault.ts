@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { isError, VhdvaultError } from '../base/errors.ts';
+import { isError, isUnread, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import { TOOL } from '../base/version.ts';
@@ -103,7 +103,7 @@ export class Vault {
    */
   async refresh(): Promise<void> {
     await this.catchUp();
-    if (isError(this.damage, 'IO', 'NO_PERMISSION')) throw this.damage;
+    if (isUnread(this.damage)) throw this.damage;
   }
 
   /** As `refresh`, for who decides by the state what is written or given up. @throws VAULT_DAMAGED, IO, NO_PERMISSION */

@@ -1,7 +1,7 @@
 import type { LocationTable } from '../cache/location-table.ts';
 import { packPath } from '../vault/block-writer.ts';
 import type { Frames } from '../vault/check-pack.ts';
-import { type Trouble, troubleOf, wrongBytes, wrongSize } from '../vault/trouble.ts';
+import { type Trouble, troubleOf, wrongSize } from '../vault/trouble.ts';
 import type { Vault } from '../vault/vault.ts';
 
 /** What is wrong with one pack, and which of its frames cannot be had for it. Plain data: workers send it. */
@@ -24,9 +24,8 @@ export async function checkSize(
   try {
     const found = await store.size(path);
     if (found === size) return undefined;
-    if (found === undefined) return { pack: name, trouble: wrongBytes('is missing'), lost: 'all' };
     const trouble = await wrongSize(store, path, found, `, expected ${size}`);
-    if (found < LEAST) return { pack: name, trouble, lost: 'all' };
+    if (found === undefined || found < LEAST) return { pack: name, trouble, lost: 'all' };
     index.indexByPack();
     const beyond = index.rowsOf(name).filter(({ offset, storedLength }) => offset + storedLength > found);
     return { pack: name, trouble, lost: beyond.map(({ ordinal }) => ordinal) };

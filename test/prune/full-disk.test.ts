@@ -75,6 +75,15 @@ async function sceneOfTwo(): Promise<Scene> {
   };
 }
 
+/** A gc frees what was forgotten at once, and the reserve is whole. */
+async function expectFreed(full: Scene): Promise<void> {
+  const { freedBytes, warnings } = await full.gc(AT_ONCE);
+  expect(freedBytes).toBeGreaterThan(20 * 16384);
+  expect(warnings).toEqual([]);
+  expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
+  await full.check();
+}
+
 describeIf(
   canMount,
   'file systems cannot be mounted here (no root)',
@@ -85,11 +94,7 @@ describeIf(
       async (left) => {
         using full = await scene();
         full.mount.leave(left);
-        const { freedBytes, warnings } = await full.gc(AT_ONCE);
-        expect(freedBytes).toBeGreaterThan(20 * 16384);
-        expect(warnings).toEqual([]);
-        expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
-        await full.check();
+        await expectFreed(full);
       },
     );
 
@@ -119,11 +124,7 @@ describeIf(
       expect([forgotten.length, notices]).toEqual([1, [expect.stringContaining('`vhdvault gc` makes it whole again')]]);
       // A backup may come first.
       full.mount.leave(0);
-      const { freedBytes, warnings } = await full.gc(AT_ONCE);
-      expect(freedBytes).toBeGreaterThan(20 * 16384);
-      expect(warnings).toEqual([]);
-      expect(await checkReserve(openStore({ kind: 'folder', path: full.vault }), RESERVE)).toBeUndefined();
-      await full.check();
+      await expectFreed(full);
     });
 
     it('that takes the reserve and frees nothing leaves most of it, so that what fills the disk again does no harm', async () => {

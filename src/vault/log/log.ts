@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { absent, isError, isLackOfResources, VhdvaultError } from '../../base/errors.ts';
+import { absent, isError, isUnread, VhdvaultError } from '../../base/errors.ts';
 import { equalBytes, toHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
@@ -317,8 +317,7 @@ const NO_FILE = 'is a link to a file that is not there';
 
 /** For `catch`: what lies there and cannot be read is an answer, too; where this machine lacks something it is none. */
 function absentOrUnread(error: unknown): VhdvaultError | undefined {
-  if (isError(error, 'IO', 'NO_PERMISSION') && !isLackOfResources(error)) return error;
-  return absent(error);
+  return isUnread(error) ? error : absent(error);
 }
 
 /** It may be whole: what is behind it can be read, and nothing be added. */
