@@ -192,10 +192,11 @@ async function recover(
   { session: { vault }, options, actions }: Repair,
   { pack, before, frames }: RecoveredPack,
 ): Promise<void> {
-  const count = before === 'all' ? '' : `${before.length - frames.length} `;
+  const count = before === 'all' ? undefined : before.length - frames.length;
+  const blocks = count === undefined ? 'blocks' : `${count} ${count === 1 ? 'block' : 'blocks'}`;
   actions.push({
     action: 'recover',
-    what: `${count}blocks of a quarantined pack can be had again: its file was brought back; nothing new refers to it, and gc stores elsewhere what it needs of it`,
+    what: `${blocks} of a quarantined pack can be had again: its file was brought back; nothing new refers to it, and gc stores elsewhere what it needs of it`,
     where: packPath(pack),
   });
   if (options.dryRun) return;
