@@ -230,13 +230,22 @@ export function fromPlain(plain: PlainError): VhdvaultError {
 }
 
 /** This machine lacks something, and what was to be read nothing. */
-export function isLackOfResources({ details }: VhdvaultError): boolean {
+function isLackOfResources({ details }: VhdvaultError): boolean {
   return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(String(details.system));
 }
 
 /** What is there cannot be read, for a device or a permission: that tells nothing of its bytes. */
 export function isUnread(error: unknown): error is VhdvaultError {
   return isError(error, 'IO', 'NO_PERMISSION') && !isLackOfResources(error);
+}
+
+/**
+ * An object of the vault, or a part of it, cannot be read, for whatever reason that lies with it; another may hold the same. (In a
+ * vault that this version opens, one object of a newer format, or of another key, is a damaged header.)
+ */
+export function isUnreadable(error: unknown): error is VhdvaultError {
+  const codes = ['VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'] as const;
+  return isError(error, ...codes) && !isLackOfResources(error);
 }
 
 /** For `catch`, where what is not there is an answer. */

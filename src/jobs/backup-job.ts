@@ -90,8 +90,8 @@ async function runJobs(run: BackupRun, hooks: BackupHooks, lock: ItemLock): Prom
   for (let tries = 1; ; tries++) {
     const opened = await openStaging(run).catch(async (error: unknown) => {
       if (await wasTakenOver(lock, error)) throw takenOver(run.item, error);
-      // A gc took the folder for a dead run's before its journal was in it; or a run that was taken for dead makes it, too.
-      if (tries === MOST_JOBS || !isError(error, 'NOT_FOUND', 'TARGET_EXISTS')) throw error;
+      // A gc took the folder for a dead run's before its journal was in it, or what a dead run left went to another one meanwhile.
+      if (tries === MOST_JOBS || !isError(error, 'ITEM_LOCKED', 'NOT_FOUND')) throw error;
     });
     if (!opened) continue;
     const { staging, resumed } = opened;
@@ -128,7 +128,7 @@ async function closedMeanwhile(
 
 /** Taken for dead (stopped for a while, say), the run misses what another one removed or uses now. */
 async function wasTakenOver(lock: ItemLock, error: unknown): Promise<boolean> {
-  return isError(error, 'VAULT_DAMAGED', 'NOT_FOUND', 'IO') && !(await lock.isHeld().catch(() => true));
+  return isError(error, 'VAULT_DAMAGED', 'ITEM_LOCKED', 'NOT_FOUND', 'IO') && !(await lock.isHeld().catch(() => true));
 }
 
 /** Stopped for a while before its job was open, the run was taken for dead by a gc. */

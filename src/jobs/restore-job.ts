@@ -1,14 +1,13 @@
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
-import { ioError, VhdvaultError } from '../base/errors.ts';
+import { ioError, isUnreadable, VhdvaultError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import { MIB } from '../base/units.ts';
 import { type IndexAddress, refreshIndexCache } from '../cache/index-cache.ts';
 import type { TargetFormat } from '../image/image-plan.ts';
 import { findPoint } from '../point/catalog.ts';
 import type { Manifest, ManifestDisk } from '../point/manifest.ts';
-import { isUnreadable } from '../point/point-blocks.ts';
 import type { CopyCounts } from '../restore/copy-memory.ts';
 import { planRestore, type RestoredDisk, type RestorePlan, restoreDisk } from '../restore/restore-disk.ts';
 import { isOutdated, knownState } from '../verify/known-state.ts';

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
+import { isUnreadable } from '../base/errors.ts';
 import { type CatalogPoint, catalog } from '../point/catalog.ts';
 import { type BlockCounts, countBlocks, noCounts } from '../point/count-blocks.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
@@ -9,7 +10,6 @@ import { bytesOf, damageWarnings } from './points.ts';
 import { reading } from './reading.ts';
 import type { VaultSession } from './session.ts';
 import type { Watchable } from './types.ts';
-import { isUnreadable } from './usage.ts';
 
 type Stats = StatsResult['stats'];
 

@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../base/abort.ts';
-import { isError, type VhdvaultError } from '../base/errors.ts';
+import { isUnreadable } from '../base/errors.ts';
 import { PAGE_IDS } from '../disk/block-map.ts';
 import { type CatalogPoint, catalog } from '../point/catalog.ts';
 import { type PointUsage, pointUsage, scanPays } from '../point/point-usage.ts';
@@ -37,11 +37,6 @@ export async function usageOf(
     const warning = `cannot tell what only ${point.id} holds: ${error.message}; run \`vhdvault verify\``;
     return { usage: { unique: null, shared: null }, warnings: [warning] };
   }
-}
-
-/** Some page of a map, or the place of a block, cannot be read: facts of the log are told all the same. */
-export function isUnreadable(error: unknown): error is VhdvaultError {
-  return isError(error, 'VAULT_DAMAGED', 'VAULT_KEY_WRONG', 'IO');
 }
 
 /** Of the index: a segment is little else than entries of 48 bytes. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { throwIfAborted } from '../base/abort.ts';
-import { isError, isLackOfResources, VhdvaultError } from '../base/errors.ts';
+import { isError, isUnreadable, VhdvaultError } from '../base/errors.ts';
 import { asBuffer, toHex } from '../base/hex.ts';
 import { PAGE_BYTES } from '../disk/block-map.ts';
 import type { BlockIndex, BlockLocation } from '../vault/block-index.ts';
@@ -137,13 +137,6 @@ export class PointBlocks implements AsyncDisposable {
     }
     return problem ?? inNoSegment(id);
   }
-}
-
-/** An object of the vault, or a part of one, cannot be read; others may hold the same block. */
-export function isUnreadable(error: unknown): error is VhdvaultError {
-  // VAULT_NEWER: in a vault that this version opens, one object of another format is a damaged header.
-  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'IO', 'NO_PERMISSION')) return false;
-  return !isLackOfResources(error);
 }
 
 function wanted(

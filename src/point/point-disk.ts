@@ -1,10 +1,10 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
-import { VhdvaultError } from '../base/errors.ts';
+import { isUnreadable, VhdvaultError } from '../base/errors.ts';
 import type { Finding } from '../base/finding.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { ID_BYTES, isZeroId, LEVELS, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
 import type { Disk, Extent, Generation } from '../disk/disk.ts';
-import { isUnreadable, type PointBlocks } from './point-blocks.ts';
+import type { PointBlocks } from './point-blocks.ts';
 
 /** What makes a disk of a point: facts of its manifest. */
 export interface PointDiskFacts {

@@ -1,4 +1,4 @@
-import { isError, isLackOfResources, VhdvaultError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { everyPoint } from '../point/catalog.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
 
@@ -31,11 +31,4 @@ export function blockedByOthers(): VhdvaultError {
   return new VhdvaultError('GC_BLOCKED', 'other runs moved blocks all the while, so nothing was freed', {
     hint: 'run `vhdvault gc` again when no other is at work',
   });
-}
-
-/** An object, or a part of it, cannot be read, for whatever reason that lies with it. */
-export function isUnreadable(error: unknown): error is VhdvaultError {
-  if (!isError(error, 'VAULT_DAMAGED', 'VAULT_NEWER', 'VAULT_KEY_WRONG', 'NOT_FOUND', 'NO_PERMISSION', 'IO'))
-    return false;
-  return !isLackOfResources(error);
 }

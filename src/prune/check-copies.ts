@@ -1,9 +1,9 @@
+import { isUnreadable } from '../base/errors.ts';
 import { asBuffer, equalBytes } from '../base/hex.ts';
 import { PAGE_BYTES } from '../disk/block-map.ts';
 import { FRAME_KINDS, type SegmentPage } from '../vault/block-index.ts';
 import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
-import { isUnreadable } from './blocked.ts';
 import { whileOthersMove } from './moved-on.ts';
 import type { PackFacts, PackTable } from './pack-table.ts';
 import { type ReadOptions, readSegments, type Stoppable } from './read-index.ts';

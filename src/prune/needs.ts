@@ -1,3 +1,4 @@
+import { isUnreadable } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { type CatalogPoint, everyPoint } from '../point/catalog.ts';
 import { IdTable } from '../point/id-table.ts';
@@ -5,7 +6,7 @@ import { idsIn, walkMap } from '../point/map-walk.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { type BlockIndex, openSegmentIndex } from '../vault/block-index.ts';
 import { isPinned, isSpared, type LoggedPoint, unusablePacks, type Vault, type VaultState } from '../vault/vault.ts';
-import { blockedByPoint, isUnreadable } from './blocked.ts';
+import { blockedByPoint } from './blocked.ts';
 import type { Marks, Sparing } from './mark.ts';
 import type { PackFacts } from './pack-table.ts';
 import { type ReadOptions, readSegments } from './read-index.ts';

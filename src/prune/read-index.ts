@@ -1,9 +1,9 @@
 import { throwIfAborted } from '../base/abort.ts';
-import { VhdvaultError } from '../base/errors.ts';
+import { isUnreadable, VhdvaultError } from '../base/errors.ts';
 import { letGo } from '../base/let-go.ts';
 import { openSegment, type Segment, type SegmentPack, type SegmentPage, segmentPath } from '../vault/block-index.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
-import { blockedBySegment, isUnreadable } from './blocked.ts';
+import { blockedBySegment } from './blocked.ts';
 import type { PackTable } from './pack-table.ts';
 
 /** Entries of a segment, and for each of its packs the number in the table; -1 for one that is not in it. */

@@ -1,4 +1,4 @@
-import type { VhdvaultError } from '../base/errors.ts';
+import { isUnreadable, type VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { MIB } from '../base/units.ts';
 import { PAGE_BYTES } from '../disk/block-map.ts';
@@ -6,7 +6,6 @@ import { FRAME_KINDS, writeSegment } from '../vault/block-index.ts';
 import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import { BlockWriter, type FinishedPack, partPath } from '../vault/block-writer.ts';
 import type { Adds, Vault } from '../vault/vault.ts';
-import { isUnreadable } from './blocked.ts';
 import { orAgain, whileOthersMove } from './moved-on.ts';
 import type { Needs } from './needs.ts';
 import { checkOwnJob, type OwnJob, publishSegment, underOwnJob } from './own-job.ts';

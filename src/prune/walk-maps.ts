@@ -1,9 +1,8 @@
-import type { VhdvaultError } from '../base/errors.ts';
+import { isUnreadable, type VhdvaultError } from '../base/errors.ts';
 import { ID_BYTES, isZeroId, PAGE_BYTES } from '../disk/block-map.ts';
 import { FRAME_KINDS } from '../vault/block-index.ts';
 import { BlockReader, type WantedBlock } from '../vault/block-reader.ts';
 import type { AddedSegment } from '../vault/vault.ts';
-import { isUnreadable } from './blocked.ts';
 import type { PackFacts } from './pack-table.ts';
 import type { PageMarks, ReachedPage } from './page-marks.ts';
 import { type ReadOptions, readSegment } from './read-index.ts';

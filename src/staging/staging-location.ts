@@ -1,4 +1,4 @@
-import { isError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { fromHex, toHex } from '../base/hex.ts';
 import { capturedPack, partPrefix } from '../vault/block-writer.ts';
 import { openStore, type Store, writeObject } from '../vault/open-store.ts';
@@ -34,6 +34,7 @@ export interface StagingRecord {
 /**
  * Makes the staging location, under the item's lock. Its folder has its name only with the journal in it: one that a
  * kill left without would be nobody's for ever. Until then it has the name of the item, so the next run finds it.
+ * @throws ITEM_LOCKED where another run of the item took this one for dead meanwhile, and removed the folder; what the store throws
  */
 export async function createStaging(vault: Vault, job: string, record: StagingRecord): Promise<StagingLocation> {
   const { store } = vault;
@@ -43,9 +44,21 @@ export async function createStaging(vault: Vault, job: string, record: StagingRe
   const fresh = `${freshPrefix(vault, record.item)}${toHex(vault.random.bytes(4))}`;
   await store.makeFolder(fresh);
   const bytes = new TextEncoder().encode(JSON.stringify(record));
-  await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
-  await store.rename(fresh, folder);
+  try {
+    await writeObject(store, `${fresh}/journal`, sealJournal(vault, fromHex(job), [bytes]));
+    await store.rename(fresh, folder);
+  } catch (error) {
+    throw isError(error, 'NOT_FOUND') ? takenForDead(fresh, error) : error;
+  }
   return { job, store, folder };
+}
+
+function takenForDead(folder: string, cause: unknown): VhdvaultError {
+  return new VhdvaultError('ITEM_LOCKED', `another run took this one for dead, and removed ${folder}`, {
+    hint: 'run it again when the other one has ended; nothing is lost',
+    details: { path: folder },
+    cause,
+  });
 }
 
 /** How the paths of an item's staging locations begin until they have their journal. */

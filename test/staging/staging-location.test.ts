@@ -71,7 +71,7 @@ it('a run that was taken for dead cannot take the location of another one, journ
   };
   const own = await createStaging(await openVault(other, { secret: PASSPHRASE }), job(2), record);
   expect(made).toBeDefined();
-  await expect(late).rejects.toThrow();
+  await expect(late).rejects.toMatchObject({ code: 'ITEM_LOCKED' });
   expect(await store.list('staging')).toEqual([`AzureBackup-${job(2)}`]);
   expect((await findLeftovers(vault, 'web01')).map((left) => left.job)).toEqual([own.job]);
 });
