@@ -5,7 +5,7 @@ import { ioError, VhdvaultError } from '../base/errors.ts';
 import { isThere } from '../io/is-there.ts';
 import { findChildrenOfAll } from './find-children.ts';
 import { imageFacts } from './image-facts.ts';
-import { dropFinished, dropJournal, isMerged, readJournal } from './merge-journal.ts';
+import { dropFinished, dropJournal, isMerged, readJournal, stampOf } from './merge-journal.ts';
 import { formatOf, mergeLink, ownPieces } from './merge-link.ts';
 import { refuseSuspended } from './resize-image.ts';
 import type { ImageFormat, Layer } from './vhd/layer.ts';
@@ -85,6 +85,7 @@ async function finish(child: string): Promise<Merged | null> {
   if (await isThere(child)) return null;
   const journal = await readJournal(child);
   if (!journal) return null;
+  if (journal.parentStamp !== (await stampOf(journal.parent))) throw parentChanged(child, journal.parent);
   await dropJournal(child);
   return { path: journal.parent, format: journal.format, folders: [dirname(child)] };
 }
@@ -162,6 +163,14 @@ async function refuseOthers(
   throw new VhdvaultError('VHD_HAS_CHILDREN', what, {
     hint: 'merging would change what they read: merge or remove them first, or convert the chain to a new image',
     details: { path, child: pathOf(link), found: others.join('\n') },
+  });
+}
+
+function parentChanged(child: string, parent: string): VhdvaultError {
+  const what = `${child} was merged into ${parent} and removed, and that was written to or replaced since`;
+  return new VhdvaultError('SOURCE_CHANGED', what, {
+    hint: `nothing is left to merge; if ${parent} was put back from a copy made before the merge, put ${child} back from one of that time, too`,
+    details: { path: parent, child },
   });
 }
 

@@ -1,4 +1,4 @@
-import { cp, mkdir, open, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noise } from '../../fixtures/noise.ts';
@@ -111,6 +111,25 @@ describe('a merge after one that was interrupted', () => {
     await rename(at('backup'), at('base.vhd'));
     await mergeImage(at('middle.vhd'));
     await expectContent(at('base.vhd'), content);
+  });
+
+  it('whose child went says that it is merged, and does not when the parent was put back since', async () => {
+    const at = await folderWith('gone');
+    await make(at('base.vhd'), { type: 'dynamic', size: SIZE }, 0, 1);
+    await cp(at('base.vhd'), at('backup'));
+    await child(at('middle.vhd'), at('base.vhd'), 2);
+    const kept = temp.fresh('kept');
+    await cp(at('middle.vhd'), kept);
+    await mergeImage(at('middle.vhd'));
+    // Killed between the end of the child and that of the journal.
+    await rename(kept, at('middle.vhd'));
+    await writeJournal(at('middle.vhd'), at('base.vhd'));
+    await rm(at('middle.vhd'));
+    const [journal, merged] = [await readFile(at('middle.vhd.merging')), at('base.vhd')];
+    expect(await mergeImage(at('middle.vhd'))).toMatchObject({ path: merged, merged: [at('middle.vhd')], bytes: 0 });
+    await writeFile(at('middle.vhd.merging'), journal);
+    await rename(at('backup'), merged);
+    expect(await refused(mergeImage(at('middle.vhd')))).toBe('SOURCE_CHANGED');
   });
 });
 

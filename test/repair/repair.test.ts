@@ -425,6 +425,22 @@ describe('a newest entry that nobody can read', () => {
     expect(session.vault.state.points.size).toBe(2);
   });
 
+  it('is none where a listing leaves out those that follow it', async () => {
+    const { bench } = await newScene();
+    const last = (await bench.store.list('log')).length;
+    await change(bench.store, logPath(last - 1), flipAt(180));
+    await forgetCopies(bench);
+    const { name } = bench.storeAddress as { name: string };
+    const isListed = (path: string) => (file: string) => path !== 'log' || Number(file) < last;
+    wrapMemoryStore(name, (store) => ({
+      ...store,
+      list: async (path) => (await store.list(path)).filter(isListed(path)),
+    }));
+    expect((await repair(bench)).actions).toEqual([]);
+    wrapMemoryStore(name, (store) => store);
+    expect(await bench.store.list('log')).toHaveLength(last);
+  });
+
   it('is accepted by a client that saw those very bytes', async () => {
     const { bench } = await newScene();
     const last = await damageLast(bench, flipAt(180));
