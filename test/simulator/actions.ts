@@ -86,7 +86,7 @@ export async function verifyAll(world: World, process: SimProcess): Promise<void
   const { findings } = await verify(session, { readData, signal: process.cancelled.signal });
   const damage = findings.filter(({ severity }) => severity === 'damage');
   // An I/O error is told like damage.
-  if (damage.length === 0 || process.troubles.size > 0 || process.state !== 'running') return;
+  if (damage.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
   throw new Violation(
     `verify calls an undamaged vault damaged: ${damage.map(({ where, what }) => `${where} ${what}`).join('; ')}`,
   );
@@ -96,7 +96,7 @@ async function scrubAll(world: World, process: SimProcess): Promise<void> {
   const { threads = 1, parts = {} } = optionsOf(world, process);
   const { findings } = await scrub(ADDRESS, { threads, parts, signal: process.cancelled.signal });
   const damage = findings.filter(({ severity }) => severity === 'damage');
-  if (damage.length === 0 || process.troubles.size > 0 || process.state !== 'running') return;
+  if (damage.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
   throw new Violation(`scrub calls an undamaged vault damaged: ${JSON.stringify(damage)}`);
 }
 

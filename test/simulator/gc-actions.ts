@@ -36,7 +36,7 @@ export async function collectAll(world: World, process: SimProcess): Promise<voi
 export async function repairAll(world: World, process: SimProcess): Promise<void> {
   await using session = await openSession(world, process);
   const { actions } = await repairVault(session, { signal: process.cancelled.signal });
-  if (actions.length === 0 || process.troubles.size > 0 || process.state !== 'running') return;
+  if (actions.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
   throw new Violation(`repair in a healthy vault: ${actions.map(({ where, what }) => `${where} ${what}`).join('; ')}`);
 }
 
