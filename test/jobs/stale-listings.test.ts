@@ -4,6 +4,7 @@ import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
 import { fillLog } from '../support/attacked-vault.ts';
 import { fractions } from '../support/fractions.ts';
 import { AT_ONCE, cloned, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
+import { flipAt, hurt } from '../support/hurt-vault.ts';
 import { diesBefore } from '../support/race.ts';
 import { staleListings } from '../support/stale-listings.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -66,4 +67,22 @@ describe('where listings leave out names', () => {
     await scene.gc();
     await scene.check();
   });
+
+  it.each(seeds)('a repair loses no pack of a damaged segment that tells their names (seed %i)', async (seed) => {
+    const scene = await cloned(base);
+    const { store } = scene.bench;
+    const [name] = await segmentsOf(scene);
+    await hurt(store, `index/${name}`, flipAt(130));
+    scene.wrap(staleListings(numbers(seed)));
+    const { actions } = await repair(scene);
+    scene.wrap();
+    expect(actions.map(({ action }) => action)).toContain('rebuild-index');
+    await scene.gc();
+    await scene.check();
+  });
 });
+
+async function segmentsOf({ bench }: GcScene): Promise<string[]> {
+  await using session = await bench.open();
+  return session.vault.state.segments.map(({ segment }) => segment);
+}
