@@ -1,9 +1,14 @@
+import { rm } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
+import { verify } from '../../src/jobs/verify-job.ts';
+import { catalog } from '../../src/point/catalog.ts';
+import { logEntryPath } from '../../src/vault/vault.ts';
 import { fillLog } from '../support/attacked-vault.ts';
+import { readAll } from '../support/copied-store.ts';
 import { fractions } from '../support/fractions.ts';
-import { AT_ONCE, cloned, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
+import { AT_ONCE, checkPoint, cloned, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
 import { flipAt, hurt } from '../support/hurt-vault.ts';
 import { diesBefore } from '../support/race.ts';
 import { staleListings } from '../support/stale-listings.ts';
@@ -16,7 +21,7 @@ import { tempFolder } from '../support/temp-folder.ts';
 const temp = tempFolder({ inMemory: true });
 const SEEDS = process.env.VHDVAULT_LONG === '1' ? 40 : 3;
 /** An entry that tells nothing. */
-const _SETTING = 30;
+const SETTING = 30;
 let base: GcScene;
 
 /** Points of three items, one of them forgotten, checkpoints, several segments, and what a dead run left. */
@@ -80,6 +85,30 @@ describe('where listings leave out names', () => {
     await scene.gc();
     await scene.check();
   });
+
+  it.each(seeds)(
+    'what is behind a damaged entry is read all the same, and not called damaged (seed %i)',
+    async (seed) => {
+      const scene = await cloned(base);
+      const { bench } = scene;
+      await using _ = await hurt(bench.store, logEntryPath(SETTING), flipAt(120));
+      for (const name of await bench.store.list('ckpt')) await bench.store.remove(`ckpt/${name}`);
+      await rm(bench.cache, { recursive: true, force: true });
+      const before = await readAll(bench.store);
+      scene.wrap(staleListings(numbers(seed)));
+      await using session = await bench.open();
+      expect(session.vault.damage).toBeDefined();
+      const seen = catalog(await session.vault.forReading()).map(({ id, manifest }) => `${manifest.item}@${id}`);
+      expect(seen.length).toBeGreaterThanOrEqual(4);
+      for (const ref of seen) await checkPoint(session, ref, scene.disks.get(ref)!);
+      const { findings } = await verify(session, { readData: true });
+      expect(findings.filter(({ severity }) => severity === 'damage')).toMatchObject([
+        { code: 'LOG_ENTRY', points: [] },
+      ]);
+      expect((await repairVault(session)).actions).toEqual([]);
+      expect(await readAll(bench.store)).toEqual(before);
+    },
+  );
 });
 
 async function segmentsOf({ bench }: GcScene): Promise<string[]> {
