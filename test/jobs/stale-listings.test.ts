@@ -1,10 +1,12 @@
 import { rm } from 'node:fs/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, test } from 'vitest';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import { catalog } from '../../src/point/catalog.ts';
 import { logEntryPath } from '../../src/vault/vault.ts';
+import { survey } from '../../src/verify/survey.ts';
 import { fillLog } from '../support/attacked-vault.ts';
 import { readAll } from '../support/copied-store.ts';
 import { fractions } from '../support/fractions.ts';
@@ -13,6 +15,7 @@ import { flipAt, hurt } from '../support/hurt-vault.ts';
 import { diesBefore } from '../support/race.ts';
 import { staleListings } from '../support/stale-listings.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { openBench } from '../support/vault-bench.ts';
 
 /*
  * A listing only proposes: what it leaves out is not gone. So whatever names listings leave out, no point comes to harm, and nothing
@@ -109,6 +112,15 @@ describe('where listings leave out names', () => {
       expect(await readAll(bench.store)).toEqual(before);
     },
   );
+});
+
+test('folders that a listing leaves out are not told to be missing', async () => {
+  const bench = await openBench(temp.fresh('folder'), { where: 'folder', inThread: true });
+  for (const seed of seeds)
+    expect((await survey(staleListings(numbers(seed))(bench.store))).missingFolders, `seed ${seed}`).toEqual([]);
+  await rm(join(bench.address, 'packs/00'), { recursive: true });
+  await rm(join(bench.address, 'lists'), { recursive: true });
+  expect((await survey(bench.store)).missingFolders).toEqual(['lists', 'packs/00']);
 });
 
 async function segmentsOf({ bench }: GcScene): Promise<string[]> {
