@@ -38,7 +38,8 @@ export async function findPacks(
     for (const name of await packsOf(vault, segment)) (gone.has(segment) ? named : known).add(name);
   }
   const packs: CapturedPack[] = [];
-  for (const name of await listedPacks(vault)) {
+  // What a listing leaves out would be of no segment any more, and the next gc would free it.
+  for (const name of new Set([...(await listedPacks(vault)), ...named])) {
     throwIfAborted(signal);
     if (known.has(name)) continue;
     const pack = await readPackDirectory(vault.store, vault.keys, name);
