@@ -209,3 +209,26 @@ describe('a block that two packs have', () => {
       (pack) => ({ type: 'quarantine', pack, frames: 'all' }),
     ));
 });
+
+describe('packs that somebody finds damaged while a gc is at work', () => {
+  it('are not given up by it, needed or not: while points lack blocks, files of any of them may be brought back', async () => {
+    const one = await gcScene(folder.fresh('late'));
+    await one.forget(await one.save('web', 'abcdefgh'));
+    await one.save('web', 'IJKL');
+    const before = await one.packs();
+    const other = await cloned(one);
+    await other.gc();
+    expect((await other.packs()).length).toBeLessThan(before.length);
+    const quarantineAll = async (): Promise<void> => {
+      for (const path of before)
+        await one.commit({ type: 'quarantine', pack: path.slice('packs/xx/'.length), frames: 'all' });
+    };
+    one.wrap(happensBefore((what) => what.startsWith('link log/'), quarantineAll));
+    await one.gc();
+    one.wrap();
+    expect(await one.packs()).toEqual(before);
+    await using session = await one.bench.open();
+    expect(session.vault.state.quarantined.size).toBe(before.length);
+    expect(session.vault.state.condemned.size).toBe(0);
+  });
+});
