@@ -40,18 +40,24 @@ function poolWith(first: () => Promise<unknown>): Pool {
   };
 }
 
-/** Real threads, and a signal that fires so many milliseconds after their first task began, and before any is told to be done. */
-function cancelledAtWork(delay: number): { pool: Pool; signal: AbortSignal } {
+/** Real threads, and a signal that fires so many milliseconds after they began, or at their end, but before the run knows of it. */
+function cancelledAtWork(moment: number | 'end'): { pool: Pool; signal: AbortSignal } {
   const inner = openThreadPool(2);
   const controller = new AbortController();
+  const running: Promise<unknown>[] = [];
   let fired: Promise<void> | undefined;
+  const fire = async (): Promise<void> => {
+    await setTimeout(moment === 'end' ? 0 : moment);
+    if (moment === 'end') await Promise.allSettled(running);
+    controller.abort();
+  };
   const pool: Pool = {
     threads: 2,
     async run(task, input) {
-      const running = inner.run(task, input);
-      fired ??= setTimeout(delay).then(() => controller.abort());
-      await Promise.all([running.catch(() => undefined), fired]);
-      return await running;
+      const result = inner.run(task, input);
+      running.push(result);
+      await Promise.allSettled([result, (fired ??= fire())]);
+      return await result;
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
@@ -343,19 +349,25 @@ describe('a restore', () => {
 });
 
 describe('a run that is cancelled', () => {
-  it.each([0, 1, 2, 5, 20, 60])(
-    'when its threads were at work for %i ms leaves no point, no lock, and of its staging location at most what the next one goes on with',
-    async (delay) => {
+  it.each([
+    ['began just now', 0],
+    ['are at work for 20 ms', 20],
+    ['are at work for 150 ms', 150],
+    ['have stored all blocks', 'end'],
+  ] as const)(
+    'when its threads %s leaves no point, no lock, and of its staging location at most what the next one goes on with',
+    async (_, moment) => {
       const bench = await newBench({ where: 'folder' });
       const bytes = noise(1500 * BLOCK, 1);
       const disk = await rawDisk(bench.file('disk.raw'), bytes);
-      const { pool, signal } = cancelledAtWork(delay);
+      const { pool, signal } = cancelledAtWork(moment);
       {
         await using session = await bench.open({ parts: { pool } });
         await expect(backup(session, 'item', [disk], { signal })).rejects.toEqual(code('CANCELLED'));
         expect((await points(session)).points).toEqual([]);
       }
       const left = await bench.store.list('staging');
+      if (moment === 'end') expect(left).toHaveLength(1);
       const kept = await Promise.all(left.map((name) => bench.store.list(`staging/${name}`)));
       for (const name of kept.flat()) expect(name).toMatch(/^(journal|captured-[0-9a-f]{64})$/);
       expect(await bench.store.list('locks')).toEqual([]);
@@ -374,8 +386,8 @@ describe('a run that is cancelled', () => {
     const bench = await newBench({ where: 'folder' });
     await bench.backup('item', [await rawDisk(bench.file('disk.raw'), noise(1500 * BLOCK, 1))]);
     await mkdir(bench.file('out'));
-    for (const delay of [0, 5, 15]) {
-      const { pool, signal } = cancelledAtWork(delay);
+    for (const moment of [0, 150, 'end'] as const) {
+      const { pool, signal } = cancelledAtWork(moment);
       await using session = await bench.open({ parts: { pool } });
       const run = restore(session, 'item', { to: bench.file('out/back.vhd'), signal });
       await expect(run).rejects.toEqual(code('CANCELLED'));
