@@ -56,7 +56,8 @@ function cancelledAtWork(moment: number | 'end'): { pool: Pool; signal: AbortSig
     async run(task, input) {
       const result = inner.run(task, input);
       running.push(result);
-      await Promise.allSettled([result, (fired ??= fire())]);
+      fired ??= fire();
+      await Promise.allSettled([result, fired]);
       return await result;
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),

@@ -11,7 +11,7 @@ const BLOCK = 8 * 1024;
 export async function vhdDisk(
   path: string,
   bytes: Uint8Array,
-  { isChild = false, blockSize = BLOCK } = {},
+  { isChild = false, blockSize = BLOCK }: { isChild?: boolean; blockSize?: number } = {},
 ): Promise<NamedDisk> {
   const common = { size: bytes.byteLength, blockSize, force: true };
   const parent = `${path}.parent.vhd`;

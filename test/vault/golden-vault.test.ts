@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -68,7 +68,9 @@ describe('the golden vault of this format', () => {
   it('is whole, can be made complete where a copy lost its empty folders, and goes on', async () => {
     await using session = await open();
     expect(await verify(session, { readData: true })).toMatchObject({ ok: true });
-    await repairVault(session);
+    const { ok, actions } = await repairVault(session);
+    expect({ ok, others: actions.filter(({ action }) => action !== 'make-folder') }).toEqual({ ok: true, others: [] });
+    expect(await readdir(join(vault, 'packs'))).toHaveLength(256);
     await unforget(session, [forgotten.ref]);
     expect(await hashOf(session, forgotten.ref)).toBe(forgotten.sha256);
     const disk = join(temp.fresh('disk'), 'disk.raw');
