@@ -427,7 +427,7 @@ describe('a newest entry that nobody can read', () => {
     expect(session.vault.state.points.size).toBe(2);
   });
 
-  it('is told of in the log, so that a client is not warned that saw those very bytes, and no other one', async () => {
+  it('is told of in the log, so that a client which saw those very bytes accepts it, and no other client does', async () => {
     const { bench } = await newScene();
     const elsewhere = { state: join(bench.folder, 'another-state'), cache: join(bench.folder, 'another-cache') };
     const last = (await bench.store.list('log')).length;
