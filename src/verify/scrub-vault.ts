@@ -52,7 +52,8 @@ export async function scrubVault(options: ScrubVaultOptions): Promise<Scrubbed> 
   // Where links are missing, an entry that is being written in this moment looks torn.
   const log = first.troubles.length > 0 ? await checkRawLog(store, basis, signal) : first;
   for (const trouble of log.troubles)
-    tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
+    if (trouble.path === CONFIG_PATH) tellMisfit(findings, trouble);
+    else tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
   const found = await survey(store, signal);
   await scrubCheckpoints(store, found, { log, facts: basis.facts }, findings);
   await scrubSlots(store, found, basis, findings);
@@ -82,6 +83,12 @@ function tell(
 ): void {
   const words = { code: codeOf(trouble, code), what: `${name} ${trouble.what}`, where: path };
   findings.tell('damage', { ...words, cure: trouble.unread ?? cure });
+}
+
+/** It and the first entry tell of each other. */
+function tellMisfit(findings: Findings, trouble: Trouble): void {
+  const cure = 'bring both back from another copy of this vault: neither of them ever changes';
+  tell(findings, 'CONFIG', trouble, { path: CONFIG_PATH, name: CONFIG_PATH, cure });
 }
 
 async function scrubCheckpoints(

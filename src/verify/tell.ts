@@ -11,8 +11,8 @@ const NAMED = 3;
 
 export function tellStrangers({ strangers }: Survey, findings: Findings): void {
   tellNames(findings, {
-    ...{ code: 'STRANGER', names: strangers, where: '', what: 'with no business in a vault' },
-    cure: 'nothing reads them: move them away if they are yours',
+    ...{ code: 'STRANGER', names: strangers, where: '', what: 'with no business in a vault', noun: 'name' },
+    cure: 'the vault needs nothing of that: move it away if it is yours',
   });
 }
 
@@ -58,13 +58,22 @@ export function tellNames(
     what,
     where,
     cure,
-  }: { names: readonly string[]; bytes?: number; code: string; what: string; where: string; cure: string },
+    noun = 'file',
+  }: {
+    names: readonly string[];
+    bytes?: number;
+    code: string;
+    what: string;
+    where: string;
+    cure: string;
+    noun?: string;
+  },
 ): void {
   const [first] = names;
   if (first === undefined) return;
   const size = bytes === undefined ? '' : ` (${bytes} bytes)`;
   const shown = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ', ...' : '');
-  const subject = names.length === 1 ? `1 file${size}` : `${names.length} files${size}`;
+  const subject = `${names.length} ${noun}${names.length === 1 ? '' : 's'}${size}`;
   findings.tell('info', {
     code,
     what: `${subject} ${what}: ${shown}`,
