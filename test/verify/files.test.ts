@@ -61,17 +61,20 @@ describe('a file that does not belong to the vault', () => {
     [`lists/${NAME}`, 'STRANGER'],
     ['lists/all', 'STRANGER'],
     ['locks/me', 'STRANGER'],
-    ['quarantine/log-1', 'QUARANTINE'],
+    ['quarantine/log-1', 'QUARANTINE', 'may be deleted'],
     ['staging/new-0123', 'STAGING'],
     ['staging/entry-01234567', 'STAGING'],
     ['staging/init/vault.json', 'STAGING'],
     [`locks/${'0'.repeat(32)}.0123abcd`, 'LOCK'],
-    ['keys/0123456789abcdef', 'SLOT_UNLISTED'],
-  ])('%s is told as %s, and is no damage', async (path, code) => {
+    ['keys/0123456789abcdef', 'SLOT_UNLISTED', '`vhdvault key remove 0123456789abcdef`'],
+  ])('%s is told as %s, and is no damage', async (path, code, cure = '') => {
     const [finding, ...more] = await findingsWith(path, Uint8Array.of(1));
     expect(more).toEqual([]);
     expect(finding).toMatchObject({ severity: 'info', code, points: [], ranges: [] });
-    const { where, what } = finding as { where: string; what: string };
+    const { where, what, ...told } = finding as { where: string; what: string; cure: string };
+    expect(told.cure).toContain(cure);
+    // It may be a folder.
+    if (code === 'STRANGER' && !path.includes(NAME)) expect(what).toMatch(/^1 name with no business in a vault: /);
     // A folder is told as one.
     expect(`${where} ${what}`).toContain(path.replace(/(init|zz)\/.*/, '$1'));
   });

@@ -175,7 +175,7 @@ describe('scrub', () => {
       await using _ = await hurt(scene.bench.store, 'vault.json', change);
       const [finding, ...more] = (await scrubbed()).findings;
       expect(more).toEqual([]);
-      expect(finding).toMatchObject({ severity: 'damage', where: 'vault.json' });
+      expect(finding).toMatchObject({ severity: 'damage', code: 'CONFIG', where: 'vault.json' });
     }
   });
 
