@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
 import { forget } from '../../src/jobs/forget-job.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
@@ -163,6 +164,18 @@ describe('a quarantined pack', () => {
     // As the cure says.
     await gc(session, { softDelete: 0 });
     expect((await verify(session)).ok).toBe(true);
+  });
+});
+
+describe('a repair', () => {
+  it('asks for a backup only where a point that is not forgotten lost something', async () => {
+    const { bench, blockAt, places } = await makeHurtItem(folder.fresh('repaired'));
+    const [place] = places.get(blockAt(4))!;
+    await using _ = await hurt(bench.store, packPath(place!.pack), flipAt(place!.offset + 20));
+    await using session = await bench.open();
+    const [ref] = (await verify(session, { readData: true })).findings[0]!.points;
+    await forget(session, { refs: [ref!] }, { force: true });
+    expect(await repairVault(session)).toMatchObject({ ok: true, actions: [{ action: 'quarantine' }], warnings: [] });
   });
 });
 
