@@ -54,6 +54,7 @@ export async function scrubVault(options: ScrubVaultOptions): Promise<Scrubbed> 
   for (const trouble of log.troubles)
     if (trouble.path === CONFIG_PATH) tellMisfit(findings, trouble);
     else tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
+  if (log.last === 0) tell(findings, 'LOG_ENTRY', wrongBytes('holds no entry: nobody can open the vault'), NO_LOG);
   const found = await survey(store, signal);
   await scrubCheckpoints(store, found, { log, facts: basis.facts }, findings);
   await scrubSlots(store, found, basis, findings);
@@ -73,6 +74,7 @@ const LOG_CURE =
 const NAMED_CURE =
   '`vhdvault verify` tells with the key which points it hits, if any, and whether `vhdvault repair` dealt with it already (then it stays until gc frees it); a whole file of this name from a copy of this vault mends it; without one, `vhdvault repair`';
 const NO_SLOTS = { path: 'keys', name: 'keys/', cure: 'bring keys/ back from another copy of this vault' };
+const NO_LOG = { path: 'log', name: 'log/', cure: 'bring log/ back from another copy of this vault' };
 const SLOT_CURE = '`vhdvault verify` tells with another secret whether the vault still needs it';
 
 function tell(

@@ -1,4 +1,4 @@
-import { mkdir, open, symlink } from 'node:fs/promises';
+import { mkdir, open, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../src/base/units.ts';
@@ -152,6 +152,16 @@ describe('scrub', () => {
     expect(ok).toBe(false);
     expect(findings).toMatchObject([
       { code: 'SLOT', where: 'keys', cure: expect.stringContaining('bring keys/ back') },
+    ]);
+  });
+
+  it('tells that a vault has no log any more, once', async () => {
+    const { address } = await makeVault();
+    await rm(join(address, 'log'), { recursive: true });
+    const { ok, findings } = await scrubbed({ kind: 'folder', path: address });
+    expect(ok).toBe(false);
+    expect(findings).toMatchObject([
+      { code: 'LOG_ENTRY', where: 'log', cure: expect.stringContaining('bring log/ back') },
     ]);
   });
 
