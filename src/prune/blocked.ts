@@ -28,7 +28,7 @@ export function blockedByPoint(
 /** The same of a segment of the index, which may tell of any point. */
 export function blockedBySegment(vault: Vault, { job }: AddedSegment, cause: VhdvaultError): VhdvaultError {
   const made = everyPoint(vault).find(({ logged }) => logged.job === job);
-  const whose = made ? `, which ${made.manifest.item}@${made.id} added` : '';
+  const whose = made ? `, which ${made.manifest.item}@${made.id} added,` : '';
   return new VhdvaultError(
     'GC_BLOCKED',
     `a segment of the index${whose} cannot be read, so nothing was freed: ${cause.message}`,

@@ -28,6 +28,9 @@ export interface Survey {
   troubles: (Trouble & { path: string })[];
 }
 
+/** Of a folder. */
+export const DEAD_LINK = 'is a symbolic link that leads nowhere';
+
 type NamesIn = Exclude<keyof Survey, 'checkpoints' | 'troubles'>;
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -81,7 +84,7 @@ async function surveyLinks(store: Store, root: readonly string[], found: Survey)
   if (store.address.kind !== 'folder') return;
   for (const path of FOLDERS.filter((folder) => root.includes(folder))) {
     if ((await store.kind(path)) !== undefined) continue;
-    found.troubles.push({ ...wrongBytes('is a symbolic link that leads nowhere'), path });
+    found.troubles.push({ ...wrongBytes(DEAD_LINK), path });
   }
 }
 

@@ -5,8 +5,10 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { partPath } from '../../src/io/atomic-file.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
 import { points } from '../../src/jobs/points.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
+import { unforget } from '../../src/jobs/unforget-job.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import type { Pool } from '../../src/pool/pool.ts';
 import { openThreadPool } from '../../src/pool/thread-pool.ts';
@@ -302,12 +304,26 @@ describe('an item', () => {
     expect(Buffer.compare(await bench.restored('item'), oracle)).toBe(0);
   });
 
+  it('without disks, of an item all of whose points are forgotten, tells how to have the latest back', async () => {
+    const bench = await newBench();
+    const { point } = await bench.backup('item', [await rawDisk(bench.file('a'), noise(BLOCK, 1))]);
+    await using session = await bench.open();
+    await forget(session, { refs: [`item@${point}`] }, { force: true });
+    await expect(bench.backup('item', [])).rejects.toMatchObject({
+      ...{ code: 'USAGE', message: 'no disk was given, and all points of item are forgotten' },
+      hint: 'name the disks: vhdvault backup item DISK..., or bring its latest point back: vhdvault unforget item',
+    });
+    await unforget(session, ['item']);
+    expect(await bench.backup('item', [])).toMatchObject({ type: 'incremental' });
+  });
+
   it('refuses two disks of one name, a boot disk that is none, and no disk at all', async () => {
     const bench = await newBench();
     const disk = await rawDisk(bench.file('a'), noise(BLOCK, 1));
     await expect(bench.backup('item', [disk, disk])).rejects.toEqual(code('DISK_NAME'));
     await expect(bench.backup('item', [disk], { bootDisk: 'x' })).rejects.toEqual(code('USAGE'));
     await expect(bench.backup('item', [])).rejects.toEqual(code('USAGE'));
+    await expect(bench.backup('item', [])).rejects.toThrow('item has no point yet');
     await expect(bench.backup('../x', [disk])).rejects.toEqual(code('ITEM_NAME'));
     const missing = { name: 'disk', address: { kind: 'file' as const, path: bench.file('missing') } };
     await expect(bench.backup('item', [missing])).rejects.toEqual(code('NOT_FOUND'));
