@@ -31,8 +31,10 @@ export async function stopAfter(action: Action, call: FileCall, log: string): Pr
     async goOn() {
       const tracer = child.pid as number;
       const children = await readFile(`/proc/${tracer}/task/${tracer}/children`, 'utf8');
-      process.kill(Number(children), 'SIGCONT');
-      const told = await ended;
+      // Again and again: each thread counts its calls for itself, and one without a path may be another thread's first, too.
+      const waking = setInterval(() => wake(Number(children)), OFTEN);
+      wake(Number(children));
+      const told = await ended.finally(() => clearInterval(waking));
       await rm(log);
       return told;
     },
@@ -46,9 +48,14 @@ export async function stopAfter(action: Action, call: FileCall, log: string): Pr
   };
 }
 
-function isThere(group: number): boolean {
+function wake(pid: number): void {
+  // It may have ended in this moment.
+  if (isThere(pid)) process.kill(pid, 'SIGCONT');
+}
+
+function isThere(pid: number): boolean {
   try {
-    process.kill(group, 0);
+    process.kill(pid, 0);
     return true;
   } catch {
     return false;
