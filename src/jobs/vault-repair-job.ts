@@ -96,7 +96,8 @@ async function repairLog(
 ): Promise<void> {
   const { vault } = session;
   await vault.catchUp();
-  for (const kept of await findKeptEntries(vault, session.copies, session.seenHead)) {
+  const copies = await findKeptEntries(vault, session.copies, session.seenHead);
+  for (const kept of copies) {
     const what = 'the entry of the log cannot be read: the copy of it that this machine kept is put in its place';
     if (dryRun || (await putEntryBack(vault, kept, isHeld)))
       actions.push({ action: 'put-back', what, where: logEntryPath(kept.sequence) });
@@ -104,7 +105,8 @@ async function repairLog(
   if (dryRun && actions.length > 0) return;
   await vault.catchUp();
   const bad = await findBadEntry(vault);
-  if (bad) {
+  // What this machine has a copy of is not given up, whatever lies there in this moment.
+  if (bad && copies.every(({ sequence }) => sequence !== bad.sequence)) {
     const what =
       'the newest entry of the log cannot be read, and this machine has no copy of it: it is moved aside; what it told, perhaps a point, is lost';
     const elsewhere = dryRun

@@ -1,4 +1,4 @@
-import { isError } from '../base/errors.ts';
+import { isError, VhdvaultError } from '../base/errors.ts';
 import { equalBytes, toHex } from '../base/hex.ts';
 import { KEPT, keptEntry, newestKept } from '../cache/entry-copies.ts';
 import { type Store, writeObject } from '../vault/open-store.ts';
@@ -70,7 +70,8 @@ export async function putEntryBack(
   try {
     const there = await bytesAt(store, sequence);
     const isSame = bad ? there instanceof Uint8Array && equalBytes(there, bad) : there === 'missing';
-    if (!isSame || !(await isHeld())) return false;
+    if (!isSame) return false;
+    if (!(await isHeld())) throw takenForDead();
     await store.rename(part, path).catch(async (error: unknown) => {
       if (!isError(error, 'IO') || error.details.system !== 'EISDIR') throw error;
       await store.rename(path, `quarantine/folder-${sequenceName(sequence)}-${toHex(random.bytes(4))}`);
@@ -80,10 +81,24 @@ export async function putEntryBack(
     });
     await store.syncFolder('log');
     const now = await bytesAt(store, sequence);
-    return now instanceof Uint8Array && equalBytes(now, stored);
+    if (!(now instanceof Uint8Array && equalBytes(now, stored))) throw notAsWritten(path);
+    return true;
   } finally {
     await store.remove(part).catch(() => undefined);
   }
+}
+
+function takenForDead(): VhdvaultError {
+  return new VhdvaultError('ITEM_LOCKED', 'another repair, or a gc, took this one for dead', {
+    hint: 'run it again when the other one has ended; nothing is lost',
+  });
+}
+
+function notAsWritten(path: string): VhdvaultError {
+  return new VhdvaultError('IO', `${path} was put back, and does not read as it was written`, {
+    hint: 'check the disk of the vault, then run `vhdvault repair` again: this machine keeps its copy',
+    details: { path },
+  });
 }
 
 /** `unread`: it cannot be read, or is no file of an entry's size. */

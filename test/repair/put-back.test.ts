@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createVault, openVault } from '../../src/jobs/session.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import type { RepairVaultResult } from '../../src/jobs/vault-repair-types.ts';
+import type { Store } from '../../src/vault/open-store.ts';
 import { logEntryPath } from '../../src/vault/vault.ts';
 import { readAll } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
@@ -174,6 +175,41 @@ describe('an entry of the log that this machine has a copy of', () => {
     await using _ = await hurt(bench.store, logEntryPath(last), () => undefined);
     await using session = await bench.open({ acceptRollback: true });
     expect(await repairVault(session)).toMatchObject({ ok: true, actions: [] });
+  });
+
+  it.each<[string, string, (store: Store) => Store]>([
+    [
+      'IO',
+      'that does not arrive',
+      (store) => ({
+        ...store,
+        async create(path) {
+          const file = await store.create(path);
+          return path.startsWith('staging/entry-') ? { ...file, write: async () => undefined } : file;
+        },
+      }),
+    ],
+    [
+      'ITEM_LOCKED',
+      'of a repair that is taken for dead',
+      (store) => ({
+        ...store,
+        async create(path) {
+          const isItsOwn = path.startsWith('staging/entry-');
+          if (isItsOwn) for (const name of await store.list('locks')) await store.remove(`locks/${name}`);
+          return await store.create(path);
+        },
+      }),
+    ],
+  ])('is not given up for a write that fails (%s: one %s)', async (code, _, hinder) => {
+    const scene = await newScene();
+    const path = logEntryPath(await lastOf(scene));
+    await using __ = await hurt(scene.bench.store, path, flipAt(130));
+    scene.wrap(hinder);
+    await expect(repair(scene)).rejects.toMatchObject({ code });
+    scene.wrap();
+    expect(await repair(scene)).toMatchObject({ ok: true, actions: [{ action: 'put-back' }] });
+    await scene.check();
   });
 
   it('is not taken from a copy that is damaged, or another entry', async () => {
