@@ -6,7 +6,7 @@ import { type BadRow, expectTold } from '../support/bad-row.ts';
 import { canMakeReadOnly, readOnly } from '../support/mounts.ts';
 import { programHome } from '../support/program-home.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 
 const temp = tempFolder({ inMemory: true });
 const at = (...names: string[]): string => join(temp.path, ...names);
@@ -190,7 +190,7 @@ describe.each([
   });
 });
 
-describeIf(
+describeWhere(
   canMakeReadOnly,
   'nothing can be mounted, and root may write anywhere',
   'a vault that cannot be written',

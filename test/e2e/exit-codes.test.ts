@@ -11,7 +11,7 @@ import { canMount, mountMemory } from '../support/mounts.ts';
 import { programHome } from '../support/program-home.ts';
 import { type StartOptions, seenBeforeEnd, startCli } from '../support/started-run.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { dynamicImage } from '../support/vhd-damage.ts';
 
 /*
@@ -199,7 +199,7 @@ describe('exit code 3', () => {
     for (const round of [0, 1]) expect(Buffer.compare(await readFile(at(`best${round}.raw`)), expected)).toBe(0);
   });
 
-  describeIf(canLoop, 'no loop device can be made', 'of a block device', () => {
+  describeWhere(canLoop, 'no loop device can be made', 'of a block device', () => {
     it('is of a backup of one that can be written meanwhile, and not of one that cannot', async () => {
       for (const [readOnly, exitCode] of [
         [false, 3],
@@ -371,7 +371,7 @@ describe('exit code 15', () => {
     expectJson(await startCli([...words(), '--json'], env, limit).ended, { words, ...rest });
   }
 
-  describeIf(canMount, 'nothing can be mounted', 'on a full disk', () => {
+  describeWhere(canMount, 'nothing can be mounted', 'on a full disk', () => {
     it('is of a backup, before it writes or when it is full, and of a restore', async () => {
       await mkdir(at('small'));
       using disk = mountMemory(at('small'), 256 * MIB);

@@ -6,7 +6,7 @@ import { isError } from '../../src/index.ts';
 import { chosen, fractions, oneOfEach } from '../support/fractions.ts';
 import { canMount, type Mount, mountMemory } from '../support/mounts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { bundle } from '../support/traced-run.ts';
 import { perform } from '../support/vault-action.ts';
 import { checkAgain, checkLeft, checkOldOrNew } from '../support/vault-scene-checks.ts';
@@ -33,7 +33,7 @@ afterAll(() => {
   for (const [title, ends] of tally) process.stderr.write(`${title.padEnd(46)} ${ends.join(' ')}\n`);
 });
 
-describeIf(canMount, 'file systems cannot be mounted here (no root)', 'a vault on a disk that is full', () => {
+describeWhere(canMount, 'file systems cannot be mounted here (no root)', 'a vault on a disk that is full', () => {
   beforeAll(async () => {
     await bundle(temp.fresh('bundle'), 'vault-action.ts');
     base = await buildBase(temp.fresh('base'));

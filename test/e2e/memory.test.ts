@@ -6,14 +6,14 @@ import { expect, it } from 'vitest';
 import { BIN } from '../cli/run-cli.ts';
 import { measuredRun } from '../support/measured-run.ts';
 import { makeSparseVhd } from '../support/sparse-vhd.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const MOST = 300 * MIB;
 const MOST_PER_THREAD = 48 * MIB;
 
-describeIf(existsSync('/proc/self/status'), '/proc/PID/status is not there', 'memory', () => {
+describeWhere(existsSync('/proc/self/status'), '/proc/PID/status is not there', 'memory', () => {
   const laws = { small: { size: 10 * GIB, data: 128 * MIB }, large: { size: 100 * GIB, data: GIB } };
 
   it('of a backup and a restore of 10 GiB with 128 MiB of data stays under 300 MiB', () => holds(laws.small));

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtempDisposable, open, readdir, rename, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtempDisposable, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -53,7 +53,14 @@ describe('the package as it is published', () => {
         'src/vault/FORMAT.md',
       ]),
     );
-    expect(project.files.filter((name) => /^(test|fixtures|src\/.*\.ts$)/.test(name))).toEqual([]);
+    expect(project.files.filter((name) => /^(test|fixtures|src)\/.*\.ts$/.test(name))).toEqual([]);
+  });
+
+  it('has all that its documents link to', async () => {
+    const documents = project.files.filter((name) => name.endsWith('.md'));
+    const links = await Promise.all(documents.map((name) => linksOf(project.home, name)));
+    expect(links.flat().length).toBeGreaterThan(10);
+    expect(links.flat().filter((path) => !project.files.includes(path))).toEqual([]);
   });
 
   it('has a program that backs up and restores with worker threads', async () => {
@@ -252,6 +259,14 @@ describe('the package as it is published', () => {
     return (await run(process.execPath, [path, ...words], { cwd: project.folder })).stdout;
   }
 });
+
+/** The files that a document links to, by their places in the package. */
+async function linksOf(home: string, document: string): Promise<string[]> {
+  const text = await readFile(join(home, document), 'utf8');
+  const links = [...text.replace(/`[^`\n]*`|^```.*?^```$/gms, '').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)];
+  const paths = links.map(([, path]) => path as string).filter((path) => !/^\w+:/.test(path));
+  return paths.map((path) => join(dirname(document), path));
+}
 
 async function writeAt(path: string, position: number, bytes: Uint8Array): Promise<void> {
   await using handle = await open(path, 'r+');

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { FileCall } from '../support/call-faults.ts';
-import { type CutDisk, canCut, makeDisk, mountDisk } from '../support/cut-disk.ts';
+import { type CutDisk, canCut, hasDiskTools, makeDisk, mountDisk } from '../support/cut-disk.ts';
 import { chosen, fractions, oneOfEach } from '../support/fractions.ts';
 import { stopAfter } from '../support/stopped-run.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeIf, describeWhere } from '../support/tool.ts';
 import { bundle, endOf, startUnder } from '../support/traced-run.ts';
 import { checkAgain, checkLeft, checkOldOrNew, tellingOf } from '../support/vault-scene-checks.ts';
 import { type Base, buildBase, copyHome, removeHome, SCENES } from '../support/vault-scenes.ts';
@@ -27,7 +27,11 @@ afterAll(() => {
   for (const [title, told] of tally) process.stderr.write(`${title.padEnd(46)} ${told}\n`);
 });
 
-describeIf(canCut, 'no disk can be mounted here that the power could be cut of', 'a vault whose power goes', () => {
+const NO_TOOLS = 'mkfs.ext4 or python3 is not installed';
+const NO_RIGHTS = 'no disk can be mounted here that the power could be cut of';
+const [describeHere, otherwise] = canCut ? ([describeIf, NO_TOOLS] as const) : ([describeWhere, NO_RIGHTS] as const);
+
+describeHere(canCut && hasDiskTools, otherwise, 'a vault whose power goes', () => {
   beforeAll(async () => {
     await bundle(temp.fresh('bundle'), 'vault-action.ts');
     base = await buildBase(temp.fresh('base'));

@@ -14,7 +14,7 @@ import {
 } from '../../src/image/vhd-parser.ts';
 import { MALFORMED } from '../support/malformed-images.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { footerOf, idOf } from '../support/vhd-chain.ts';
 import { dynamicImage } from '../support/vhd-damage.ts';
 import { writeBase, writeChild } from './child-image.ts';
@@ -44,7 +44,7 @@ const HARD: readonly Hard[] = [
   ['a circle of 50 ancestors', 'VHD_CHAIN', 0, (path) => writeCycle(path, 50)],
 ];
 
-describeIf(existsSync('/proc/self/clear_refs'), '/proc/PID/clear_refs is not there', 'memory', () => {
+describeWhere(existsSync('/proc/self/clear_refs'), '/proc/PID/clear_refs is not there', 'memory', () => {
   it('of a process that opens any malformed image stays within 64 MiB of an idle one, its table aside', async () => {
     const healthy = join(temp.path, 'healthy.vhd');
     await writeFile(healthy, dynamicImage());

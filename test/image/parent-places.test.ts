@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { asUser } from '../support/as-user.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { sectorOf } from '../support/vhd-chain.ts';
 import { imageFolder } from '../support/vhd-folder.ts';
 import { opened, writeBase, writeChild } from './child-image.ts';
@@ -78,7 +78,7 @@ const [memory, disk] = await Promise.all(
   ),
 );
 
-describeIf(
+describeWhere(
   memory !== null && memory !== disk,
   'no second file system is at hand',
   'a parent on another file system',

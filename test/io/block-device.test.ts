@@ -5,7 +5,7 @@ import { ioError } from '../../src/base/errors.ts';
 import { probeEnd } from '../../src/io/block-device.ts';
 import { openSource } from '../../src/io/source.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 
 const folder = tempFolder();
 const SIZES = [0, 1, 511, 512, 513, 4096, 1_000_000_007, 2 ** 41 + 512];
@@ -39,7 +39,7 @@ function losetup(...words: string[]): string | undefined {
   }
 }
 
-describeIf(losetup('--find') !== undefined, 'no loop device can be made', 'a block device', () => {
+describeWhere(losetup('--find') !== undefined, 'no loop device can be made', 'a block device', () => {
   it.each([512, 3 << 20, (3 << 20) + 1536])('has the size that the kernel tells (%i bytes)', async (size) => {
     const image = folder.fresh('image');
     await writeFile(image, 'x');

@@ -16,7 +16,7 @@ import { checkReserve } from '../../src/vault/reserve.ts';
 import { AT_ONCE, checkPoint, diskOf, idOf } from '../support/gc-scene.ts';
 import { canMount, type Mount, mountMemory } from '../support/mounts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { rawDisk } from '../support/vault-bench.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -84,7 +84,7 @@ async function expectFreed(full: Scene): Promise<void> {
   await full.check();
 }
 
-describeIf(
+describeWhere(
   canMount,
   'file systems cannot be mounted here (no root)',
   'a gc on a disk that is full to the last byte',

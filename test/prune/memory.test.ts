@@ -6,13 +6,13 @@ import { expect, it } from 'vitest';
 import { makeLargeVault } from '../bench/large-vault.ts';
 import { BIN } from '../cli/run-cli.ts';
 import { measuredRun } from '../support/measured-run.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 
 const MIB = 1024 * 1024;
 const MOST = 512 * MIB;
 const KEY = Buffer.alloc(32, 7);
 
-describeIf(existsSync('/proc/self/status'), '/proc/PID/status is not there', 'memory', () => {
+describeWhere(existsSync('/proc/self/status'), '/proc/PID/status is not there', 'memory', () => {
   // Takes 2 GiB of disk and some minutes: `npm run test:long`.
   it.runIf(process.env.VHDVAULT_LONG === '1')(
     'of a mark of 20 million ids stays under 512 MiB, with all that a whole process takes',

@@ -28,7 +28,7 @@ import {
 import { hurt, lostWithout, readMaps } from '../support/hurt-vault.ts';
 import { attachLoop, canLoop } from '../support/loop-device.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 import { noise, openBench, rawDisk } from '../support/vault-bench.ts';
 
 const folder = tempFolder({ inMemory: true });
@@ -232,7 +232,7 @@ describe('a block device', () => {
     expectHonest(await readFile(path), scene.source, { lost: [{ offset: 0, length: 2 * LEAF }], lostBytes: 2 * LEAF });
   });
 
-  describeIf(canLoop, 'no loop device can be made', 'made by the kernel', () => {
+  describeWhere(canLoop, 'no loop device can be made', 'made by the kernel', () => {
     it('gets them too', async () => {
       const file = join(scene.bench.folder, 'loop');
       await writeFile(file, new Uint8Array(SIZE).fill(0xff));

@@ -14,7 +14,7 @@ import { openFolderStore } from '../../src/vault/store/folder-store.ts';
 import { openVault, type Vault } from '../../src/vault/vault.ts';
 import { CHEAP_KDF } from '../support/fixed-parts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { describeIf } from '../support/tool.ts';
+import { describeWhere } from '../support/tool.ts';
 
 const folder = tempFolder();
 const record = { item: 'web01', started: 1 };
@@ -107,7 +107,7 @@ describe('a vault that is made', () => {
   });
 
   const memory = statSync('/dev/shm', { throwIfNoEntry: false });
-  describeIf(
+  describeWhere(
     memory !== undefined && memory.dev !== statSync(tmpdir()).dev,
     'there is no second file system',
     'with --staging',

@@ -15,7 +15,9 @@ export interface CutDisk extends Disposable {
   comeBack(): void;
 }
 
-export const canCut: boolean = canMount && canLoop && hasAll();
+/** Whether the kernel lets this process do so. */
+export const canCut: boolean = canMount && canLoop;
+export const hasDiskTools: boolean = hasAll();
 
 /** Makes an empty ext4. */
 export function makeDisk(file: string): void {

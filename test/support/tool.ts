@@ -23,20 +23,30 @@ export function describeWithTool(tool: string, title: string, tests: () => void)
   describeIf(hasTool(tool), `${tool} is not installed`, title, tests);
 }
 
-/** The same for anything else that a test needs and a user's machine may lack. */
+/** The same for anything else that can be installed. */
 export function describeIf(condition: boolean, otherwise: string, title: string, tests: () => void): void {
-  if (condition) describe(title, tests);
-  else if (process.env.CI === 'true') {
+  if (condition || process.env.CI !== 'true') describeWhere(condition, otherwise, title, tests);
+  else {
     describe(title, () => {
       it(`can be judged, but ${otherwise}`, () => {
         throw new Error(`${otherwise}, and CI=true`);
       });
     });
-  } else {
-    // The reporter is silent about what is skipped.
-    process.stderr.write(`SKIPPED: ${title}: ${otherwise}\n`);
-    describe.skip(title, tests);
   }
+}
+
+/**
+ * For what nobody can install: rights that the kernel gives (mounts, loop devices), which a container may lack, and what kind of
+ * system this is. There the tests are skipped and say so, everywhere.
+ */
+export function describeWhere(condition: boolean, otherwise: string, title: string, tests: () => void): void {
+  if (condition) {
+    describe(title, tests);
+    return;
+  }
+  // The reporter is silent about what is skipped.
+  process.stderr.write(`SKIPPED: ${title}: ${otherwise}\n`);
+  describe.skip(title, tests);
 }
 
 /** Runs a program and returns what it prints. */

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { addKey } from '../../src/jobs/key-job.ts';
+import { thisProcess } from '../../src/jobs/lock-owner.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
@@ -116,6 +118,19 @@ describe('damage to the log', () => {
 });
 
 describe("two objects of a kind in each other's place", () => {
+  it('are both told in keys', async () => {
+    const { bench } = await makeScene(folder.fresh('slots'));
+    await using session = await bench.open();
+    await addKey(session, { passphrase: 'another one' });
+    const [one, other] = (await bench.store.list('keys')).map((name) => `keys/${name}`) as [string, string];
+    const [first, second] = [await bench.store.get(one), await bench.store.get(other)];
+    await using _ = await hurt(bench.store, one, () => second);
+    await using __ = await hurt(bench.store, other, () => first);
+    const result = await verify(session);
+    expect(result.ok).toBe(false);
+    expect([isAbout(result, one), isAbout(result, other)]).toEqual([true, true]);
+  });
+
   it.each(['packs', 'index', 'log'])(
     'are both told in %s, or the first of them where nobody reads on',
     async (place) => {
@@ -228,12 +243,18 @@ describe('damage to a lock', () => {
     await using session = await bench.open();
     const path = `locks/${session.vault.nameHash('item', 'b')}`;
     const whole = sealLock(session.vault, new TextEncoder().encode('{}'));
-    for (const { name, bytes } of diseasesOf(whole)) {
-      if (!bytes) continue;
-      await putFile(bench.store, path, bytes);
-      expect((await bench.verify()).findings, name).toMatchObject([{ severity: 'info', code: 'LOCK', where: path }]);
+    // Of another item, by a run that died.
+    const dead = { ...(await thisProcess()), start: 'long ago', since: 0, beat: 0, token: '0'.repeat(16) };
+    const neighbour = sealLock(session.vault, new TextEncoder().encode(JSON.stringify(dead)));
+    for (const { name, bytes } of diseasesOf(whole, neighbour)) {
+      if (bytes) await putFile(bench.store, path, bytes);
+      const isReadable = bytes === undefined || bytes === neighbour;
+      const told = isReadable ? [] : [{ severity: 'info', code: 'LOCK', where: path }];
+      expect((await bench.verify()).findings, name).toMatchObject(told);
       const { notices } = await bench.backup('b', []);
-      expect(notices, name).toEqual([expect.stringContaining('unreadable lock was taken over')]);
+      const whose = isReadable ? 'the lock of a dead run' : 'an unreadable lock';
+      const taken = expect.stringMatching(new RegExp(`^${whose}.* was taken over$`));
+      expect(notices, name).toEqual(bytes ? [taken] : []);
       expect(await bench.store.list('locks'), name).toEqual([]);
     }
   });

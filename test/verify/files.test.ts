@@ -124,11 +124,16 @@ describe('a lock and a staging location', () => {
     expect((await verify(session)).findings).toMatchObject([
       { severity: 'info', code: 'STAGING', where: place, what: expect.stringMatching(/web01 .*2026-01-02T00:00/) },
     ]);
-    for (const { name, bytes } of diseasesOf(await bench.store.get(`${place}/journal`))) {
+    const { folder: other } = await createStaging(vault, toHex(vault.random.bytes(16)), { item: 'web02', started: 1 });
+    const neighbour = await bench.store.get(`${other}/journal`);
+    await bench.store.removeFolder(other);
+    for (const { name, bytes } of diseasesOf(await bench.store.get(`${place}/journal`), neighbour)) {
       await putFile(bench.store, `${place}/entry-0123abcd`, Uint8Array.of(1));
       await using _ = await hurt(bench.store, `${place}/journal`, () => bytes);
       const { findings } = await verify(session);
       expect(findings, name).toMatchObject([{ severity: 'info', code: 'STAGING', where: place }]);
+      // It would be gone on with as the other's.
+      expect(JSON.stringify(findings), name).not.toContain('web02');
     }
     await bench.store.removeFolder(place);
   });
