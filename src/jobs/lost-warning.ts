@@ -1,3 +1,4 @@
+import { IN_NO_SEGMENT } from '../point/point-blocks.ts';
 import type { Lost } from '../restore/lost.ts';
 
 interface Restored {
@@ -17,5 +18,8 @@ export function lostWarning({ disk, path, dryRun }: Restored, lost: Lost): strin
     ? 'and would be zeros; this is what the block map tells, a restore may find more'
     : `and are zeros in ${path}: do not rely on it before you know what was there`;
   const again = `; ${ioBytes === bytes ? 'all' : ioBytes} of these bytes met an I/O error or a missing permission, and may be read when its cause is gone`;
-  return [`${what}, ${then}${ioBytes > 0 ? again : ''}`];
+  const index = cause?.endsWith(IN_NO_SEGMENT)
+    ? '; where the index is damaged, `vhdvault repair` makes it anew, and another restore has them all'
+    : '';
+  return [`${what}, ${then}${index}${ioBytes > 0 ? again : ''}`];
 }

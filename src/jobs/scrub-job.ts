@@ -9,7 +9,8 @@ import type { ScrubOptions, ScrubResult } from './scrub-types.ts';
 import { checkThreads } from './session.ts';
 
 /**
- * Compares the name of every file of a vault with its bytes, and the entries of its log with each other: no key is needed,
+ * Compares the names of packs, index segments and lists of a vault with their bytes, and the
+ * entries of its log with each other: no key is needed,
  * and nothing is written. `address` is the path of its folder. What is wrong is returned, not thrown.
  * @throws USAGE, VAULT_MISSING, VAULT_NEWER, CANCELLED, IO
  */

@@ -153,8 +153,10 @@ function sortedOrder(ids: readonly Uint8Array[]): number[] {
   return Array.from(keys.sort(), (key) => key % 2 ** 21);
 }
 
+export const IN_NO_SEGMENT = 'is in no segment of the vault';
+
 function inNoSegment(id: Uint8Array): VhdvaultError {
-  return new VhdvaultError('VAULT_DAMAGED', `block ${toHex(id).slice(0, 16)} is in no segment of the vault`, {
+  return new VhdvaultError('VAULT_DAMAGED', `block ${toHex(id).slice(0, 16)} ${IN_NO_SEGMENT}`, {
     hint: 'run `vhdvault repair`: where the index is damaged it makes it anew from the packs, and nothing is lost by this alone; `vhdvault verify` tells which points are hit',
   });
 }

@@ -85,7 +85,7 @@ describe('exit codes of what is refused or not found', () => {
       title: '12: a wrong key',
       words: () => ['points', '--key-file', at('disk.raw')],
       is: [12, 'VAULT_KEY_WRONG'],
-      tells: /opens none/,
+      tells: /the key file does not open the only key slot/,
       cure: /belongs to this vault/,
     },
     {

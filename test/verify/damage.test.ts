@@ -1,7 +1,10 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addKey } from '../../src/jobs/key-job.ts';
 import { thisProcess } from '../../src/jobs/lock-owner.ts';
+import { restore } from '../../src/jobs/restore-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
@@ -192,6 +195,31 @@ describe('an entry that opening passes over, since it begins at a checkpoint,', 
 });
 
 describe('after damage to a segment', () => {
+  it('whoever restores is told that repair gives everything back, and it does', async () => {
+    const { bench, disks } = await makeScene(folder.fresh('told'));
+    for (const name of await bench.store.list('index')) {
+      const bytes = flipAt(150)(Uint8Array.from(await bench.store.get(`index/${name}`)));
+      await bench.store.remove(`index/${name}`);
+      await putFile(bench.store, `index/${name}`, bytes!);
+    }
+    await rm(bench.cache, { recursive: true });
+    const [[ref, content] = ['', new Uint8Array()]] = disks;
+    await expect(bench.restored(ref)).rejects.toMatchObject({
+      hint: expect.stringMatching(/^run `vhdvault repair`.*nothing is lost by this alone.*until then `restore --best-/),
+    });
+    await using session = await bench.open();
+    const { findings } = await verify(session);
+    expect(findings.map(({ code, cure }) => [code, cure.includes('nothing is lost')])).toEqual([
+      ...Array(3).fill(['SEGMENT', true]),
+      ['BLOCK', true],
+    ]);
+    const to = join(bench.folder, 'zeros.raw');
+    const { warnings } = await restore(session, ref, { to, format: 'raw', bestEffort: true });
+    expect(warnings).toEqual([expect.stringContaining('`vhdvault repair` makes it anew, and another restore has')]);
+    await repairVault(session);
+    expect(Buffer.compare(await bench.restored(ref), content)).toBe(0);
+  });
+
   it('the next backup stores again what the segment had', async () => {
     const { bench, disks } = await makeScene(folder.fresh('healed'));
     const paths = (await bench.store.list('index')).map((name) => `index/${name}`);
