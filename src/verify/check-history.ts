@@ -1,9 +1,10 @@
 import { type FoundCheckpoint, fitsLog, readCheckpoint, tellsTheSame } from '../vault/check-checkpoint.ts';
-import { checkLog, type LogCheck } from '../vault/check-log.ts';
+import { checkLog, type LogCheck, type LogTrouble } from '../vault/check-log.ts';
 import { checkSlot, slotPath } from '../vault/check-slot.ts';
 import { sequencesIn, type Vault } from '../vault/vault.ts';
 import { codeOf, LOG_CURE } from './cures.ts';
 import type { Findings } from './findings.ts';
+import { tellUnfinished } from './unfinished-entry.ts';
 
 /**
  * Checks every entry of the log from the first one on, the checkpoints against it, and the key slots that it lists. Brings
@@ -28,7 +29,8 @@ export async function checkHistory(
   // Where links are missing, an entry that is being written in this moment looks torn.
   const log = first.troubles.length > 0 ? await check() : first;
   await vault.refresh();
-  tellLog(vault, log, findings);
+  const troubles = vault.config.singleWriter ? await tellUnfinished(vault.store, log, findings) : log.troubles;
+  tellLog(vault, troubles, findings);
   for (const checkpoint of checkpoints.values())
     tellCheckpoint(
       checkpoint,
@@ -36,7 +38,8 @@ export async function checkHistory(
       findings,
     );
   // Opening saw what we did not: it may have gone since, or be a file with no number that an entry can have.
-  if (vault.damage && !findings.hasDamage)
+  const isUnfinished = troubles.length < log.troubles.length;
+  if (vault.damage && !findings.hasDamage && !isUnfinished)
     findings.tell('damage', {
       ...{ code: 'LOG_ENTRY', what: vault.damage.message },
       ...{ where: String(vault.damage.details.path ?? 'log'), cure: LOG_CURE },
@@ -58,7 +61,7 @@ async function readCheckpoints(vault: Vault): Promise<Map<number, FoundCheckpoin
   return found;
 }
 
-function tellLog({ damage }: Vault, { troubles }: LogCheck, findings: Findings): void {
+function tellLog({ damage }: Vault, troubles: readonly LogTrouble[], findings: Findings): void {
   for (const trouble of troubles) {
     const words = { code: codeOf(trouble, 'LOG_ENTRY'), what: `log entry ${trouble.what}`, where: trouble.path };
     // Whoever opens the vault begins at a checkpoint behind it.

@@ -14,6 +14,7 @@ import { readBasis, type ScrubBasis } from './scrub-config.ts';
 import { type NamedScrubbed, namedObjects, scrubNamed } from './scrub-named.ts';
 import { type Survey, survey } from './survey.ts';
 import { tellFolders, tellReserve, tellStrangers } from './tell.ts';
+import { tellUnfinished } from './unfinished-entry.ts';
 
 export interface ScrubVaultOptions {
   store: Store;
@@ -51,7 +52,7 @@ export async function scrubVault(options: ScrubVaultOptions): Promise<Scrubbed> 
   const first = await checkRawLog(store, basis, signal);
   // Where links are missing, an entry that is being written in this moment looks torn.
   const log = first.troubles.length > 0 ? await checkRawLog(store, basis, signal) : first;
-  for (const trouble of log.troubles)
+  for (const trouble of await tellUnfinished(store, log, findings))
     if (trouble.path === CONFIG_PATH) tellMisfit(findings, trouble);
     else tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
   if (log.last === 0) tell(findings, 'LOG_ENTRY', wrongBytes('holds no entry: nobody can open the vault'), NO_LOG);

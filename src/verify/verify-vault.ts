@@ -1,3 +1,4 @@
+import { everyPoint } from '../point/catalog.ts';
 import { type CheckContentOptions, checkContent, type Reading } from './check-content.ts';
 import { checkHistory } from './check-history.ts';
 import { checkRest } from './check-rest.ts';
@@ -30,7 +31,7 @@ export async function verifyVault(options: CheckContentOptions): Promise<Verifie
   const rest = new Findings();
   const missingFolders = whole ? await checkRest(vault, content, rest, signal) : [];
   const all = [...findings.all, ...content.findings.all, ...rest.all];
-  markForgotten(all, options.points());
+  markForgotten(all, everyPoint(vault));
   return {
     findings: all,
     ...{ entries: log.entries, segments: content.known.segments.length, packs: content.packs, blocks: content.blocks },

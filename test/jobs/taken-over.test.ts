@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
 import { thisProcess } from '../../src/jobs/lock-owner.ts';
+import { scrub } from '../../src/jobs/scrub-job.ts';
 import { createVault, openVault, type SessionOptions, type VaultSession } from '../../src/jobs/session.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import { catalog } from '../../src/point/catalog.ts';
@@ -138,3 +139,28 @@ it.each(ENTRIES.flatMap((entry) => MOMENTS.map((moment) => ({ ...entry, ...momen
     expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
   },
 );
+
+it('an entry that a writer stands still in is called no damage, and one that is torn without its sign is', async () => {
+  const scene = await newScene();
+  {
+    await using session = await scene.open('one');
+    await scene.save(session, 'web', 'abcd');
+  }
+  const torn = logEntryPath((await scene.store.list('log')).length + 1);
+  await putFile(scene.store, writingPath(torn), new Uint8Array(0));
+  await putFile(scene.store, torn, new Uint8Array(50));
+  const damage = async (): Promise<string[]> => {
+    await using session = await scene.open('one');
+    const told = [await verify(session), await scrub(join(scene.home, 'vault'))];
+    return told.flatMap(({ findings }) =>
+      findings.flatMap(({ severity, where }) => (severity === 'damage' ? [where] : [])),
+    );
+  };
+  expect(await damage()).toEqual([]);
+  await scene.store.remove(writingPath(torn));
+  expect(await damage()).toEqual([torn, torn]);
+  await putFile(scene.store, writingPath(torn), new Uint8Array(0));
+  await using session = await scene.open('one');
+  await checkPoint(session, await scene.save(session, 'web', 'efgh'), diskOf('efgh'));
+  expect(await damage()).toEqual([]);
+});
