@@ -110,7 +110,14 @@ export type {
 export { gc } from './jobs/gc-job.ts';
 export type { GcOptions, GcResult } from './jobs/gc-types.ts';
 export { addKey, changeKey, listKeys, removeKey } from './jobs/key-job.ts';
-export type { AddKeyOptions, ChangeKeyOptions, KeyChangeResult, KeySlot, KeysResult } from './jobs/key-types.ts';
+export type {
+  AddKeyOptions,
+  ChangeKeyOptions,
+  KeyChangeResult,
+  KeySlot,
+  KeysResult,
+  RemoveKeyOptions,
+} from './jobs/key-types.ts';
 export { openPoint } from './jobs/open-point.ts';
 export { pin, unpin } from './jobs/pin-job.ts';
 export type { PinOptions, PinResult } from './jobs/pin-types.ts';

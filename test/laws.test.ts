@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { brokenLaws, readSources } from './support/house-laws.ts';
@@ -11,6 +12,14 @@ describe('the house', () => {
     expect(sources.length).toBeGreaterThan(100);
     expect(print(brokenLaws(sources))).toEqual([]);
   });
+});
+
+it.each(['src/vault/FAILURES.md', 'src/vault/README.md', 'SECURITY.md'])('%s names tests that are there', (path) => {
+  const root = join(import.meta.dirname, '..');
+  const named = readFileSync(join(root, path), 'utf8').match(/`[\w/-]+\.test\.ts`/g) ?? [];
+  expect(named.length).toBeGreaterThan(3);
+  const paths = named.map((name) => name.slice(1, -1).replace(/^test\//, ''));
+  expect(paths.filter((name) => !existsSync(join(root, 'test', name)))).toEqual([]);
 });
 
 describe('the test of the laws', () => {

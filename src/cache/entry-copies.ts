@@ -38,6 +38,11 @@ export async function keptEntry(folder: string, sequence: number, hash: string):
   return stored && toHex(entryHash(stored)) === hash ? new Uint8Array(stored) : undefined;
 }
 
+/** Where the copy of an entry lies that has this hash. */
+export async function placeOfCopy(folder: string, sequence: number, hash: string): Promise<string | undefined> {
+  return (await keptEntry(folder, sequence, hash)) && join(folder, nameOf(sequence, hash));
+}
+
 const NAME = /^(\d{20})-[0-9a-f]{16}$/;
 
 function nameOf(sequence: number, hash: string): string {

@@ -8,6 +8,9 @@ import type { Run } from './command.ts';
 const WAYS =
   'name a file that holds it with --passphrase-file or VHDVAULT_PASSPHRASE_FILE, or set VHDVAULT_PASSPHRASE, or name a key file with --key-file or VHDVAULT_KEY_FILE; at a terminal it is asked for';
 
+/** Variables that name a secret. */
+export const SECRETS = ['VHDVAULT_PASSPHRASE_FILE', 'VHDVAULT_PASSPHRASE', 'VHDVAULT_KEY_FILE'] as const;
+
 export interface SecretArguments {
   'passphrase-file'?: string | undefined;
   'key-file'?: string | undefined;

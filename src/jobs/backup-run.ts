@@ -7,7 +7,7 @@ import {
   MOST_POINTS,
   planBackup,
 } from '../backup/plan-backup.ts';
-import { pointsOf } from '../point/catalog.ts';
+import { everyPoint, pointsOf } from '../point/catalog.ts';
 import { checkParentRoots, type PointType } from '../point/manifest.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BackupOptions } from './backup-types.ts';
@@ -45,7 +45,14 @@ export async function openRun(
   const [started, begun] = [vault.clock.now(), vault.clock.monotonic()];
   const points = pointsOf(vault, item);
   checkPointCount(item, points.length);
-  const wanted = disks.length > 0 ? disks : disksOf(points.at(-1), item, options.parentRoots);
+  const wanted =
+    disks.length > 0
+      ? disks
+      : disksOf(
+          points.at(-1),
+          { item, isForgotten: everyPoint(vault).some(({ manifest }) => manifest.item === item) },
+          options.parentRoots,
+        );
   checkDiskNames(
     wanted.map(({ name }) => name),
     options.bootDisk,
@@ -87,7 +94,7 @@ export function checkItemRoom(vault: Vault, item: string, more = 1): void {
 
 /** Type and base turn out otherwise: the index is damaged, so nothing can be taken for granted and every id is looked up. */
 export function withoutBase(run: BackupRun, damage: string): void {
-  const warning = `${damage}: what it held is stored again as far as these disks have it; run \`vhdvault verify\``;
+  const warning = `${damage}: what it held is stored again as far as these disks have it; \`vhdvault repair\` makes the index anew`;
   if (!run.warnings.includes(warning)) run.warnings.push(warning);
   const reason = 'the index of the vault is damaged: a full one';
   run.plan = { ...run.plan, type: 'full' satisfies PointType, base: undefined, bases: [], reason };

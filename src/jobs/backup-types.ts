@@ -87,7 +87,7 @@ export interface BackupResult {
   warnings: string[];
   /** What happened on the way and needs no action: a lock taken over, leftovers removed. */
   notices: string[];
-  /** Blocks stored again because the vault's copy was bad. */
+  /** Blocks stored again because their copies in the vault are quarantined. */
   healed: number;
   /** What an interrupted run had stored and this one used, in bytes as stored (they count in `stored` too); null: none was. */
   resumed: { started: string; blocks: number; bytes: number } | null;

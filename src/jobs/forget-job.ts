@@ -2,6 +2,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { toPlain, VhdvaultError } from '../base/errors.ts';
 import { checkName } from '../base/names.ts';
 import { type CatalogPoint, findPoint, findPoints } from '../point/catalog.ts';
+import { noItemNamed } from '../point/reference.ts';
 import { acceptedTime, checkClock, logTime } from './check-clock.ts';
 import { type ForgetPlan, planByRules, planNamed } from './forget-plan.ts';
 import type { ForgetOptions, ForgetResult, ForgottenPoint, WhatToForget } from './forget-types.ts';
@@ -184,6 +185,7 @@ function bothNamed(): VhdvaultError {
 }
 
 function itemNamed(item: string): VhdvaultError {
+  if (item === '') return noItemNamed(item);
   return new VhdvaultError('USAGE', `"${item}" names no point, only an item`, {
     hint: `name points as ${item}@pID (see \`vhdvault points ${item}\`) or ${item}@latest, or say what to keep of it, as --keep-daily 7`,
   });

@@ -1,5 +1,6 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { isError, VhdvaultError } from '../base/errors.ts';
+import { findSlot } from '../vault/find-slot.ts';
 import {
   addSlot,
   changeSlot,
@@ -11,7 +12,14 @@ import {
 } from '../vault/key-slots.ts';
 import { openedBy } from '../vault/slot-file.ts';
 import { slotNames } from '../vault/slots-to-try.ts';
-import type { AddKeyOptions, ChangeKeyOptions, KeyChangeResult, KeySlot, KeysResult } from './key-types.ts';
+import type {
+  AddKeyOptions,
+  ChangeKeyOptions,
+  KeyChangeResult,
+  KeySlot,
+  KeysResult,
+  RemoveKeyOptions,
+} from './key-types.ts';
 import { failedToWrite, lockForWriting } from './lock-for-writing.ts';
 import { readSecret, secretOf } from './read-secret.ts';
 import type { VaultSession } from './session.ts';
@@ -58,14 +66,29 @@ export async function changeKey(session: VaultSession, options: ChangeKeyOptions
 /**
  * Removes a key slot, by name, label or beginning of its name, but never the last one that opens the vault; or, by its
  * name, a file among the slots that the log does not list.
- * @throws as addKey, and NO_SUCH_SLOT
+ * @throws as addKey, NO_SUCH_SLOT, and VAULT_KEY_REFUSED for the last slot, and without `force` for what opened the session
  */
 export async function removeKey(
   session: VaultSession,
   slot: string,
-  options: Cancellable = {},
+  options: RemoveKeyOptions = {},
 ): Promise<KeyChangeResult> {
-  return await change(session, options, () => removeSlot(session.vault, slot));
+  return await change(session, options, async () => {
+    if (!options.force) await checkNotOwn(session, slot);
+    return await removeSlot(session.vault, slot);
+  });
+}
+
+/** Who removes what opened the vault now may find that nobody has the other secret any more. */
+async function checkNotOwn({ vault, secret }: VaultSession, word: string): Promise<void> {
+  const { slots } = vault.state;
+  const own = findSlot(slots, word);
+  if (slots.length === 1 || !own || own.name !== vault.slot || !secret) return;
+  if ((await openedBy(vault, secret)).some((name) => name !== own.name)) return;
+  throw new VhdvaultError('VAULT_KEY_REFUSED', `${own.name} is the key slot that opened the vault now`, {
+    hint: 'open the vault by another passphrase or key file to remove it, which shows that you have one; or use `vhdvault key change`; --force removes it all the same',
+    details: { slot: own.name },
+  });
 }
 
 async function newKey({ kdf }: VaultSession, options: AddKeyOptions): Promise<NewKey> {

@@ -43,6 +43,12 @@ export interface AddKeyOptions extends SecretOptions, Cancellable {
   label?: string;
 }
 
+/** How a key slot is removed. */
+export interface RemoveKeyOptions extends Cancellable {
+  /** Also the slot that opened the session, where no other is opened by the same secret; default false. */
+  force?: boolean;
+}
+
 /** What takes the place of a key slot. */
 export interface ChangeKeyOptions extends AddKeyOptions {
   /**

@@ -4,17 +4,21 @@ import type { CatalogPoint } from '../point/catalog.ts';
 import type { ManifestDisk } from '../point/manifest.ts';
 import type { NamedDisk } from './types.ts';
 
-/** The disks of an item's latest point, to be backed up again. @throws USAGE when there is none */
+/** The disks of an item's latest point, to be backed up again; `isForgotten`: it had points. @throws USAGE when there is none */
 export function disksOf(
   latest: CatalogPoint | undefined,
-  item: string,
+  { item, isForgotten }: { item: string; isForgotten: boolean },
   parentRoots: readonly string[] = [],
 ): NamedDisk[] {
   if (latest) {
     return latest.manifest.disks.map(({ name, source }) => ({ name, address: addressOf(source, parentRoots) }));
   }
-  throw new VhdvaultError('USAGE', `no disk was given, and ${item} has no point yet whose disks could be used`, {
-    hint: `name the disks: vhdvault backup ${item} DISK...`,
+  const why = isForgotten
+    ? `all points of ${item} are forgotten`
+    : `${item} has no point yet whose disks could be used`;
+  const back = isForgotten ? `, or bring its latest point back: vhdvault unforget ${item}` : '';
+  throw new VhdvaultError('USAGE', `no disk was given, and ${why}`, {
+    hint: `name the disks: vhdvault backup ${item} DISK...${back}`,
   });
 }
 

@@ -7,7 +7,7 @@ import { type Clock, steadyClock, systemClock } from '../base/clock.ts';
 import { ioError, VhdvaultError } from '../base/errors.ts';
 import { bootId, sinceBoot } from '../base/machine.ts';
 import { type Random, systemRandom } from '../base/random.ts';
-import { keepEntries } from '../cache/entry-copies.ts';
+import { keepEntries, placeOfCopy } from '../cache/entry-copies.ts';
 import { makeFolderDurable } from '../io/folder.ts';
 import type { Pool } from '../pool/pool.ts';
 import { openThreadPool } from '../pool/thread-pool.ts';
@@ -119,9 +119,12 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock });
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
+  const home = join(options.cache ?? folders.cache, vault.id);
+  const copies = join(home, 'log');
+  const copyOf = (sequence: number, hash: string): Promise<string | undefined> => placeOfCopy(copies, sequence, hash);
   let isCompared = false;
   const compare = async ({ accept = options.acceptRollback ?? false } = {}): Promise<void> => {
-    if (!isCompared && !accept) await checkSeenHead(seen, address, vault);
+    if (!isCompared && !accept) await checkSeenHead(seen, address, vault, copyOf);
     // Behind damage not all of it could be.
     isCompared ||= vault.damage === undefined;
   };
@@ -138,8 +141,6 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     if (problem) notice(problem);
     await keepEntries(copies, vault).catch(() => undefined);
   };
-  const home = join(options.cache ?? folders.cache, vault.id);
-  const copies = join(home, 'log');
   const cache = await openCacheFolder(home, clock.now(), notice);
   const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {

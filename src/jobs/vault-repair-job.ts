@@ -16,7 +16,7 @@ import { segmentPath } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
 import { type AddedSegment, logEntryPath, type Vault } from '../vault/vault.ts';
 import { buildIndex } from '../verify/build-index.ts';
-import { Findings } from '../verify/findings.ts';
+import { Findings, type PointFinding } from '../verify/findings.ts';
 import { knownState } from '../verify/known-state.ts';
 import { type Verified, verifyVault } from '../verify/verify-vault.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
@@ -54,7 +54,7 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
     return {
       ok: isDone && (!dryRun || actions.length === 0),
       ...{ actions, dryRun, findings: left },
-      warnings: dryRun || !isDone ? [] : warningsOf(actions, damage.length),
+      warnings: dryRun || !isDone ? [] : warningsOf(actions, damage.some(isOfLivePoint)),
       seconds: (vault.clock.monotonic() - begun) / 1000,
     };
   });
@@ -67,9 +67,14 @@ async function lockRepair(vault: Vault, signal: AbortSignal | undefined): Promis
   return await lockItem(vault, GC_ITEM, signal);
 }
 
-function warningsOf(actions: readonly VaultRepairAction[], damage: number): string[] {
+/** Nobody needs what only forgotten points lost. */
+function isOfLivePoint({ points, forgotten }: PointFinding): boolean {
+  return points.length > forgotten.length;
+}
+
+function warningsOf(actions: readonly VaultRepairAction[], isHit: boolean): string[] {
   const wasSetAside = actions.some(({ action }) => action === 'set-aside');
-  return [...(wasSetAside ? [LOOK_AT_POINTS] : []), ...(damage > 0 ? [BACK_UP_NOW] : [])];
+  return [...(wasSetAside ? [LOOK_AT_POINTS] : []), ...(isHit ? [BACK_UP_NOW] : [])];
 }
 
 const LOOK_AT_POINTS =

@@ -84,5 +84,6 @@ function sampledOf({ reading, packs: ofPacks }: Verified, percent: number): Samp
 /** Of a vault that this user knows, another history would have been refused. */
 function firstSight({ state }: Vault): PointFinding {
   const what = `this user sees the vault for the first time (entry ${state.sequence}): whether it went back to an older state cannot be told`;
-  return { severity: 'info', code: 'FIRST_SIGHT', what, where: '', cure: '', points: [], ranges: [], moreRanges: 0 };
+  const nothing = { points: [], forgotten: [], ranges: [], moreRanges: 0 };
+  return { severity: 'info', code: 'FIRST_SIGHT', what, where: '', cure: '', ...nothing };
 }

@@ -155,6 +155,6 @@ function sortedOrder(ids: readonly Uint8Array[]): number[] {
 
 function inNoSegment(id: Uint8Array): VhdvaultError {
   return new VhdvaultError('VAULT_DAMAGED', `block ${toHex(id).slice(0, 16)} is in no segment of the vault`, {
-    hint: 'run `vhdvault verify` to see which points are hit',
+    hint: 'run `vhdvault repair`: where the index is damaged it makes it anew from the packs, and nothing is lost by this alone; `vhdvault verify` tells which points are hit',
   });
 }

@@ -13,6 +13,7 @@ export type Reference = { item: string } & (
 export function parseReference(ref: string): Reference {
   const at = ref.indexOf('@');
   const item = at < 0 ? ref : ref.slice(0, at);
+  if (item === '') throw noItemNamed(ref);
   const words = at < 0 ? 'latest' : ref.slice(at + 1);
   if (words === 'latest') return { item, by: 'latest' };
   if (/^p[0-9a-f]*$/.test(words)) return { item, by: 'id', prefix: words };
@@ -21,6 +22,12 @@ export function parseReference(ref: string): Reference {
   throw new VhdvaultError('USAGE', `"${words}" names no point`, {
     hint: `write ${item}@latest, ${item}@pID (see \`vhdvault points ${item}\`) or ${item}@YYYY-MM-DD[Thh:mm[:ss][Z]]`,
   });
+}
+
+/** An empty variable of a script, most likely. */
+export function noItemNamed(ref: string): VhdvaultError {
+  const what = ref === '' ? 'a point was named by an empty text' : `"${ref}" names no item`;
+  return new VhdvaultError('USAGE', what, { hint: 'name points as ITEM@pID (see `vhdvault points`) or ITEM@latest' });
 }
 
 /**

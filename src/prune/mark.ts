@@ -160,7 +160,9 @@ async function markRange(marking: Marking, range: IdRange, isFirst: boolean): Pr
   const onLost = (owner: number, problem: VhdvaultError | undefined): void => {
     // What cannot be read now may be there again when a forgotten point is brought back.
     const isForever = problem === undefined || isError(problem, 'VAULT_DAMAGED');
-    if (owner < live || !isForever) throw blockedByPoint(nameOf(points[owner] as CatalogPoint), problem ?? IN_NO_PACK);
+    if (owner < live || !isForever) {
+      throw blockedByPoint(reading.vault, points[owner] as CatalogPoint, problem ?? IN_NO_PACK);
+    }
     marking.lost.set(owner, problem);
   };
   const walk = { reading, segments, pages, onBlock, onLost };

@@ -112,11 +112,11 @@ export class Needs {
       if (level === 0) for (const id of idsIn(page)) this.#ids.set(id);
       return 0;
     };
-    for (const { id, manifest } of points) {
+    for (const point of points) {
       try {
-        for (const { root } of manifest.disks) await walkMap({ blocks, signal, known, visit }, root);
+        for (const { root } of point.manifest.disks) await walkMap({ blocks, signal, known, visit }, root);
       } catch (error) {
-        throw isUnreadable(error) ? blockedByPoint(`${manifest.item}@${id}`, error) : error;
+        throw isUnreadable(error) ? blockedByPoint(vault, point, error) : error;
       }
     }
   }

@@ -8,6 +8,9 @@ import { PACK_FOLDERS } from '../vault/block-writer.ts';
 import { type CapturedPack, readPackDirectory } from '../vault/captured-pack.ts';
 import { type AddedSegment, jobClosed, type Vault } from '../vault/vault.ts';
 
+/** How often packs/ is listed where fewer packs are found than the log counted. */
+const MOST_LISTS = 3;
+
 /** The packs of damaged segments, told by their own directories. */
 export interface FoundPacks {
   packs: CapturedPack[];
@@ -38,19 +41,25 @@ export async function findPacks(
     for (const name of await packsOf(vault, segment)) (gone.has(segment) ? named : known).add(name);
   }
   const packs: CapturedPack[] = [];
-  for (const name of await listedPacks(vault)) {
-    throwIfAborted(signal);
-    if (known.has(name)) continue;
-    const pack = await readPackDirectory(vault.store, vault.keys, name);
-    if (pack && (named.has(name) || state.jobs.get(pack.job) === 'closed')) packs.push(pack);
-  }
-  const sum = (of: readonly { packs: number; bytes: number }[]): [number, number] => [
-    of.reduce((all, each) => all + each.packs, 0),
-    of.reduce((all, { bytes }) => all + bytes, 0),
-  ];
-  const found: [number, number] = [packs.length, packs.reduce((all, { size }) => all + size, 0)];
-  const told = sum(damaged);
-  return { packs, isCertain: found[0] === told[0] && found[1] === told[1] };
+  const look = async (names: Iterable<string>): Promise<void> => {
+    for (const name of names) {
+      throwIfAborted(signal);
+      if (known.has(name)) continue;
+      known.add(name);
+      const pack = await readPackDirectory(vault.store, vault.keys, name);
+      if (pack && (named.has(name) || state.jobs.get(pack.job) === 'closed')) packs.push(pack);
+    }
+  };
+  const told = { packs: sumOf(damaged, (each) => each.packs), bytes: sumOf(damaged, ({ bytes }) => bytes) };
+  await look(named);
+  // What a listing leaves out would be of no segment any more, and the next gc would free it: one that comes short is no answer yet.
+  for (let lists = 0; lists < MOST_LISTS && (lists === 0 || packs.length < told.packs); lists++)
+    await look(await listedPacks(vault));
+  return { packs, isCertain: packs.length === told.packs && sumOf(packs, ({ size }) => size) === told.bytes };
+}
+
+function sumOf<T>(all: readonly T[], of: (each: T) => number): number {
+  return all.reduce((sum, each) => sum + of(each), 0);
 }
 
 /**

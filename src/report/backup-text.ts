@@ -35,7 +35,11 @@ function resumedNote({ resumed, bytes }: BackupResult): string[] {
 }
 
 function healedNote({ healed }: BackupResult): string[] {
-  return healed > 0 ? [`${countText(healed, 'block')} stored again: the vault's copy was bad`] : [];
+  return healed > 0
+    ? [
+        `${countText(healed, 'block')} stored again: ${healed === 1 ? 'its copy' : 'their copies'} in the vault ${healed === 1 ? 'is' : 'are'} quarantined`,
+      ]
+    : [];
 }
 
 function savedLine(result: BackupResult, look: Look): string {

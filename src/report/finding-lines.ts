@@ -7,6 +7,7 @@ import { shortPoint } from './short-name.ts';
 /** Findings of an image have no points; those of a vault name the points that they touch, and where on their disks. */
 export type AnyFinding = Finding & {
   points?: readonly string[];
+  forgotten?: readonly string[];
   ranges?: readonly Range[];
   moreRanges?: number;
 };
@@ -40,7 +41,8 @@ function oneFinding(finding: AnyFinding): string[] {
   const lines = [`  ${oneLine(finding.what)} [${finding.code}]`];
   if (finding.where !== '') lines.push(`    where:  ${oneLine(finding.where)}`);
   if (finding.offset !== undefined) lines.push(`    at:     ${oneLine(placeOf(finding))}`);
-  if (finding.points && finding.points.length > 0) lines.push(`    points: ${pointList(finding.points)}`);
+  if (finding.points && finding.points.length > 0)
+    lines.push(`    points: ${pointList(finding.points, finding.forgotten)}`);
   if (finding.ranges && finding.ranges.length > 0) lines.push(`    lost:   ${rangeList(finding)}`);
   if (finding.cure !== '') lines.push(`    cure:   ${oneLine(finding.cure)}`);
   return lines;
@@ -54,8 +56,11 @@ function placeOf({ offset, found, expected }: AnyFinding): string {
   return `byte ${offset}${values.join('')}`;
 }
 
-function pointList(points: readonly string[]): string {
-  const named = points.slice(0, MOST_POINTS).map((point) => shortReference(point));
+function pointList(points: readonly string[], forgotten: readonly string[] = []): string {
+  const gone = new Set(forgotten);
+  const named = points
+    .slice(0, MOST_POINTS)
+    .map((point) => `${shortReference(point)}${gone.has(point) ? ' (forgotten)' : ''}`);
   const more = points.length - named.length;
   return more > 0 ? `${named.join(', ')} and ${countText(more, 'more', 'more')}` : named.join(', ');
 }

@@ -39,13 +39,18 @@ function planLines({ forgotten, kept }: ForgetResult, zone: string | undefined):
   const why = kept.length > 0 ? 'no rule keeps it' : 'named';
   const rows = [
     ...forgotten.map((point) => ({ point, cells: ['forget', why] })),
-    ...kept.map((point) => ({ point, cells: ['keep', (point as KeptPoint).reasons.join(', ')] })),
+    ...kept.map((point) => ({ point, cells: ['keep', reasonsText(point as KeptPoint, zone)] })),
   ];
   const order = rows.sort((a, b) => compare(a.point.item, b.point.item) || compare(a.point.time, b.point.time));
   if (order.length === 0) return [];
   const short = shortPoints(order.map(({ point }) => point.point));
   const cells = order.map(({ point, cells }) => [...identityCells(point, short, zone), ...cells]);
   return tableLines(cells, { head: ['item', 'point', timeHead(zone), 'plan', 'reasons'] });
+}
+
+/** Times in reasons are UTC, those beside them are not. */
+function reasonsText({ reasons }: KeptPoint, zone: string | undefined): string {
+  return reasons.join(', ').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => momentText(time, zone));
 }
 
 function pointLines(points: readonly Row[], zone?: string): string[] {

@@ -14,15 +14,28 @@ export function gcText(result: GcResult, look: Look): string {
   ].join('\n');
 }
 
-function stepRows({ condemned, abandoned, repacked, merged, swept }: GcResult): string[][] {
+function stepRows({ dryRun, condemned, abandoned, repacked, merged, swept }: GcResult): string[][] {
   const { points, packs, bytes } = condemned;
   const given = [...(points > 0 ? [countText(points, 'forgotten point')] : []), ...packsText(packs, bytes)];
+  const step = (done: string, would: string, what: string): string[] => [dryRun ? `would ${would}` : done, what];
   return [
-    ...abandoned.map(({ item, opened }) => ['abandoned', `${runText(item)} of ${momentText(opened)}`]),
-    ...(given.length > 0 ? [['given up', given.join(', ')]] : []),
-    ...(repacked.packs > 0 ? [['repacked', repackedText(repacked)]] : []),
-    ...(merged.segments > 0 ? [['merged', `${countText(merged.segments, 'index segment')} into ${merged.into}`]] : []),
-    ...(swept.packs + swept.segments + swept.leftovers > 0 ? [['deleted', sweptText(swept)]] : []),
+    ...abandoned.map(({ item, opened }) => step('abandoned', 'abandon', `${runText(item)} of ${momentText(opened)}`)),
+    ...(given.length > 0 ? [step('given up', 'give up', given.join(', '))] : []),
+    ...(repacked.packs > 0 ? [step('repacked', 'repack', repackedText(repacked, dryRun))] : []),
+    ...mergedRows(merged, step),
+    ...(swept.packs + swept.segments + swept.leftovers > 0 ? [step('deleted', 'delete', sweptText(swept))] : []),
+  ];
+}
+
+/** Segments of which nothing is left have none in their place. */
+function mergedRows(
+  { segments, into }: GcResult['merged'],
+  step: (done: string, would: string, what: string) => string[],
+): string[][] {
+  if (segments === 0) return [];
+  const what = countText(segments, 'index segment');
+  return [
+    into === 0 ? step('dropped', 'drop', what) : step('rewritten', 'rewrite', `${what} (${into} in their place)`),
   ];
 }
 
@@ -35,8 +48,8 @@ function runText(item: string | null): string {
   return item.startsWith('(') ? `an interrupted ${item.replace(/[()]/g, '')}` : `the interrupted backup of ${item}`;
 }
 
-function repackedText({ packs, into, bytes }: GcResult['repacked']): string {
-  return `${countText(packs, 'pack')} into ${into}, ${sizeText(bytes)} written`;
+function repackedText({ packs, into, bytes }: GcResult['repacked'], dryRun: boolean): string {
+  return `${countText(packs, 'pack')} into ${into}, ${sizeText(bytes)} ${dryRun ? 'to write' : 'written'}`;
 }
 
 function sweptText({ packs, segments, leftovers, bytes }: GcResult['swept']): string {

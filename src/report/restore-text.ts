@@ -15,7 +15,7 @@ export function restoreText(result: RestoreResult, look: Look): string {
     ...tableLines(result.disks.map(result.dryRun ? plannedRow : diskRow), DISK_COLUMNS),
     ...result.disks.flatMap((disk) => lostLines(disk, look)),
     ...remarkLines(look, result.warnings),
-    result.dryRun ? 'dry run: nothing was written' : restoredLine(result, look),
+    result.dryRun ? dryLine(result) : restoredLine(result, look),
   ].join('\n');
 }
 
@@ -41,6 +41,10 @@ function lostLines({ name, lost, lostBytes }: RestoredDisk, look: Look): string[
     ...tableLines(rows, { head: ['at', 'byte', 'length', 'bytes'], align: 'rrrr', indent: 2 }),
     ...(more > 0 ? [`  and ${more} more: --json lists all`] : []),
   ];
+}
+
+function dryLine({ item, point }: RestoreResult): string {
+  return `dry run: nothing was written; only the block maps were read, and \`vhdvault verify ${item}@${point} --read-data\` reads the data`;
 }
 
 function restoredLine({ disks, seconds }: RestoreResult, look: Look): string {

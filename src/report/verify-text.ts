@@ -16,7 +16,7 @@ function checkedLine({ checked, seconds }: VerifyResult): string {
     countText(checked.packs, 'pack'),
     countText(checked.segments, 'index segment'),
     countText(checked.blocks, 'block'),
-    sizeText(checked.bytes),
+    checked.bytes > 0 ? sizeText(checked.bytes) : 'no data read',
   ];
   return `checked ${parts.join(', ')} in ${durationText(seconds)}`;
 }
@@ -25,7 +25,7 @@ function checkedLine({ checked, seconds }: VerifyResult): string {
 function sampledLine({ packs, ofPacks, bytes, ofBytes, to, runs }: Sampled): string {
   const read = `read ${packs} of ${countText(ofPacks, 'pack')}, ${sizeText(bytes)} of ${sizeText(ofBytes)}`;
   if (packs === ofPacks) return `${read}: everything`;
-  return `${read}; the next such run goes on at ${to.toFixed(1)} % of the names, ${runs} of them read everything`;
+  return `${read}; the next such run goes on at ${to.toFixed(1)} % of the names, ${runs} such runs read everything`;
 }
 
 function verdictLine(result: VerifyResult, look: Look): string {

@@ -48,6 +48,7 @@ function append(ranges: Lost['ranges'], { offset, length }: Lost['ranges'][numbe
 }
 
 function withCure({ code, message, hint, details, cause }: VhdvaultError): VhdvaultError {
-  const cure = '`restore --best-effort` restores all that can be read, writes zeros for the rest and lists it';
+  const cure =
+    'until then `restore --best-effort` restores all that can be read, writes zeros for the rest and lists it';
   return new VhdvaultError(code, message, { hint: hint ? `${hint}; ${cure}` : cure, details, cause });
 }

@@ -128,7 +128,8 @@ async function clearLeftovers(store: Store): Promise<void> {
 /** Names of what a dead init left. @throws VAULT_EXISTS */
 async function checkEmpty(store: Store): Promise<string[]> {
   const names = await store.list('.');
-  if (names.includes(CONFIG_PATH)) {
+  // By name: a listing may leave it out.
+  if ((await store.size(CONFIG_PATH)) !== undefined) {
     // Who is told so builds on it: an init before this one may have ended before that name was durable.
     await store.syncFolder('.');
     throw new VhdvaultError('VAULT_EXISTS', `there is a vault already in ${placeOf(store)}`, {

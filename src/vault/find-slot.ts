@@ -35,8 +35,12 @@ export function checkLabel(slots: readonly Pick<Slot, 'name' | 'label'>[], label
 }
 
 export function noSuchSlot(word: string): VhdvaultError {
-  return new VhdvaultError('NO_SUCH_SLOT', `there is no key slot ${word}`, {
-    hint: '`vhdvault key list` tells names and labels',
-    details: { slot: word },
-  });
+  return new VhdvaultError(
+    'NO_SUCH_SLOT',
+    word === '' ? 'the key slot was named by an empty text' : `there is no key slot ${word}`,
+    {
+      hint: '`vhdvault key list` tells names and labels',
+      details: { slot: word },
+    },
+  );
 }

@@ -9,3 +9,6 @@ export const LARGEST: Readonly<Record<'pack' | 'segment' | 'list', number>> = {
   segment: 2 * GIB,
   list: 128 * MIB,
 };
+
+/** Bytes. A longer one is neither read nor written. */
+export const LARGEST_CHECKPOINT: number = 128 * MIB;

@@ -66,13 +66,18 @@ async function segmentsOf(
   const names = await vault.store.list('index').catch(() => undefined);
   if (!names) return segments;
   const listed = new Set(names.filter((name) => SEGMENT.test(name)));
-  const found = segments.filter(({ segment }) => listed.has(segment));
-  for (const { segment } of found) listed.delete(segment);
+  const found: AddedSegment[] = [];
+  for (const added of segments) if (listed.delete(added.segment) || (await isThere(vault, added))) found.push(added);
   for (const segment of listed) {
     const added = dropped.has(segment) ? undefined : await factsOf(vault, segment);
     if (added) found.push({ ...added, sequence, job: '' });
   }
   return found;
+}
+
+/** A listing may leave it out. Of one that cannot be looked at, who needs it is told. */
+async function isThere({ store }: { store: Store }, { segment }: AddedSegment): Promise<boolean> {
+  return (await store.size(segmentPath(segment)).catch(() => 0)) !== undefined;
 }
 
 async function factsOf(

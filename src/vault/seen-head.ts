@@ -5,7 +5,7 @@ import { systemCode, VhdvaultError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { DAY, HOUR } from '../base/units.ts';
 import { readEntry } from './read-log.ts';
-import { entryHash, isAuthenticEntry, previousOfEntry, sequencesIn, type Vault } from './vault.ts';
+import { entryHash, isAuthenticEntry, logEntryPath, previousOfEntry, sequencesIn, type Vault } from './vault.ts';
 
 /*
  * What this user saw last of a vault: its head and whether it was encrypted (L5), and what time it was then (L7). It lies
@@ -48,17 +48,26 @@ export async function readSeenHeads(folder: string, address: string, vault: Vaul
 }
 
 /**
- * Compares the vault with what was seen last.
+ * Compares the vault with what was seen last. `copyOf` tells where a copy of an entry lies that this machine kept.
  * @throws VAULT_ROLLED_BACK when it went back, forked, lost its encryption, or another vault stands in its place
  */
-export async function checkSeenHead({ byId, byAddress }: SeenHeads, address: string, vault: Vault): Promise<void> {
-  const what =
-    byAddress && byAddress.vault !== vault.id
-      ? 'is another vault than the one seen here last'
-      : await difference(byId, vault);
+export async function checkSeenHead(
+  { byId, byAddress }: SeenHeads,
+  address: string,
+  vault: Vault,
+  copyOf: (sequence: number, hash: string) => Promise<string | undefined>,
+): Promise<void> {
+  const isAnother = byAddress && byAddress.vault !== vault.id;
+  const what = isAnother ? 'is another vault than the one seen here last' : await difference(byId, vault);
   if (what === undefined) return;
+  // The newest file alone may be lost: whoever puts it back has all again.
+  const isNewest = !isAnother && byId?.sequence === vault.state.sequence + 1;
+  const copy = isNewest ? await copyOf(byId.sequence, byId.hash) : undefined;
+  const back = copy
+    ? `; if only the file of its newest entry was lost, copy ${copy} to ${logEntryPath(vault.state.sequence + 1)} in the vault`
+    : '';
   throw new VhdvaultError('VAULT_ROLLED_BACK', `the vault at ${address} ${what}`, {
-    hint: 'if you put back an older copy of it yourself, go on with --accept-rollback; if not, somebody else may have: look before you write to it',
+    hint: `if you put back an older copy of it yourself, go on with --accept-rollback; if not, somebody else may have: look before you write to it${back}`,
     details: { address, seen: byId?.sequence ?? null, found: vault.state.sequence },
   });
 }

@@ -107,7 +107,7 @@ function keyWrong(secret: SecretBytes, tried: number, untried: number): Vhdvault
   const others = untried > 0 ? `; ${untried} more files in keys/ were not tried` : '';
   return new VhdvaultError(
     'VAULT_KEY_WRONG',
-    `the ${what} opens none of the ${tried} key slots of this vault${others}`,
+    `the ${what} ${tried === 1 ? 'does not open the only key slot' : `opens none of the ${tried} key slots`} of this vault${others}`,
     {
       hint:
         untried > 0

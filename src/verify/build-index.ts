@@ -3,7 +3,7 @@ import type { LocationTable } from '../cache/location-table.ts';
 import { segmentPath } from '../vault/block-index.ts';
 import { checkSegment, type SegmentSink } from '../vault/check-segment.ts';
 import type { Vault } from '../vault/vault.ts';
-import { codeOf, REPAIR } from './cures.ts';
+import { codeOf, REBUILD } from './cures.ts';
 import { Findings } from './findings.ts';
 import { type KnownState, knownState } from './known-state.ts';
 
@@ -31,7 +31,7 @@ export async function buildIndex(
       code: codeOf(trouble, 'SEGMENT'),
       what: `index segment ${trouble.what}`,
       where: segmentPath(added.segment),
-      cure: trouble.unread ?? REPAIR,
+      cure: trouble.unread ?? REBUILD,
     });
   }
   return bad;

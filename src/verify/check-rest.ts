@@ -18,7 +18,7 @@ export async function checkRest(
 ): Promise<string[]> {
   const found = await survey(vault.store, signal);
   await vault.refresh();
-  tellFolders(found, findings);
+  tellFolders(found, findings, content.findings.all);
   const { state } = vault;
   const packs = new Set([...content.indexed, ...content.known.condemned, ...state.condemned.keys()]);
   const segments = new Set([...state.segments.map(({ segment }) => segment), ...state.dropped.keys()]);

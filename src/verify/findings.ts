@@ -16,6 +16,8 @@ export interface DiskRange {
 export type PointFinding = Finding & {
   /** The points that it hits, as `item@point`. */
   points: string[];
+  /** Of these, the ones that are forgotten: gc gives them up. */
+  forgotten: string[];
   /** What of their disks cannot be read for it; at most 1,000 ranges. */
   ranges: DiskRange[];
   /** How many ranges there are besides. */
@@ -40,7 +42,7 @@ export class Findings {
   }
 
   tell(severity: Finding['severity'], words: Words, points: string[] = []): PointFinding {
-    const finding: PointFinding = { severity, ...words, points, ranges: [], moreRanges: 0 };
+    const finding: PointFinding = { severity, ...words, points, forgotten: [], ranges: [], moreRanges: 0 };
     this.all.push(finding);
     return finding;
   }

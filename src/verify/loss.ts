@@ -3,7 +3,7 @@ import type { BlockLocation } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
 import { covers, type Frames } from '../vault/check-pack.ts';
 import type { Trouble } from '../vault/trouble.ts';
-import { HEAL, REPAIR } from './cures.ts';
+import { HEAL, REBUILD_OR_HEAL, REPAIR } from './cures.ts';
 import type { Findings, PointFinding } from './findings.ts';
 import type { PackTrouble } from './pack-troubles.ts';
 import type { Cause, Hit } from './walk-point.ts';
@@ -97,7 +97,7 @@ export class Loss {
     this.#nowhereFirst ||= `a block or map page (id ${toHex(id).slice(0, 16)}) is in no pack that the index knows`;
     const more = this.#nowhereCount - 1;
     const what = more > 0 ? `${this.#nowhereFirst}, and ${more} more like it` : this.#nowhereFirst;
-    this.#nowhere ??= this.#findings.tell('damage', { code: 'BLOCK', what, where: 'index', cure: REPAIR });
+    this.#nowhere ??= this.#findings.tell('damage', { code: 'BLOCK', what, where: 'index', cure: REBUILD_OR_HEAL });
     this.#nowhere.what = what;
     return this.#nowhere;
   }

@@ -52,7 +52,9 @@ export async function scrubVault(options: ScrubVaultOptions): Promise<Scrubbed> 
   // Where links are missing, an entry that is being written in this moment looks torn.
   const log = first.troubles.length > 0 ? await checkRawLog(store, basis, signal) : first;
   for (const trouble of log.troubles)
-    tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
+    if (trouble.path === CONFIG_PATH) tellMisfit(findings, trouble);
+    else tell(findings, 'LOG_ENTRY', trouble, { path: trouble.path, name: trouble.path, cure: LOG_CURE });
+  if (log.last === 0) tell(findings, 'LOG_ENTRY', wrongBytes('holds no entry: nobody can open the vault'), NO_LOG);
   const found = await survey(store, signal);
   await scrubCheckpoints(store, found, { log, facts: basis.facts }, findings);
   await scrubSlots(store, found, basis, findings);
@@ -72,6 +74,7 @@ const LOG_CURE =
 const NAMED_CURE =
   '`vhdvault verify` tells with the key which points it hits, if any, and whether `vhdvault repair` dealt with it already (then it stays until gc frees it); a whole file of this name from a copy of this vault mends it; without one, `vhdvault repair`';
 const NO_SLOTS = { path: 'keys', name: 'keys/', cure: 'bring keys/ back from another copy of this vault' };
+const NO_LOG = { path: 'log', name: 'log/', cure: 'bring log/ back from another copy of this vault' };
 const SLOT_CURE = '`vhdvault verify` tells with another secret whether the vault still needs it';
 
 function tell(
@@ -82,6 +85,12 @@ function tell(
 ): void {
   const words = { code: codeOf(trouble, code), what: `${name} ${trouble.what}`, where: path };
   findings.tell('damage', { ...words, cure: trouble.unread ?? cure });
+}
+
+/** It and the first entry tell of each other. */
+function tellMisfit(findings: Findings, trouble: Trouble): void {
+  const cure = 'bring both back from another copy of this vault: neither of them ever changes';
+  tell(findings, 'CONFIG', trouble, { path: CONFIG_PATH, name: CONFIG_PATH, cure });
 }
 
 async function scrubCheckpoints(

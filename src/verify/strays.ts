@@ -30,8 +30,8 @@ export async function tellStrays(vault: Vault, found: Survey, known: KnownNames,
   await tellLocks(vault, found, findings);
   tellNames(findings, {
     ...{ code: 'QUARANTINE', names: found.quarantine.map((name) => `quarantine/${name}`), where: 'quarantine' },
-    what: 'that `vhdvault repair` set aside',
-    cure: 'look whether you still want them; nothing else does',
+    what: 'that `vhdvault repair` or `vhdvault key remove` set aside',
+    cure: 'the vault needs none of what lies there, unless a repair was interrupted (then run `vhdvault repair` again): it may be deleted',
   });
   tellStrangers(found, findings);
 }
@@ -78,7 +78,7 @@ async function tellUnknownObjects(vault: Vault, found: Survey, known: KnownNames
   tellNames(findings, {
     ...{ ...told, ...groups.nobody, code: 'STRANGER' },
     what: 'of the vault by name, which no run of it wrote',
-    cure: 'nothing reads them, and gc leaves them alone: move them away if you know what they are',
+    cure: 'the vault needs nothing of that, and gc leaves it alone: move it away if you know what it is',
   });
 }
 
@@ -103,7 +103,7 @@ function tellUnlistedSlots({ state }: Vault, found: Survey, findings: Findings):
       code: 'SLOT_UNLISTED',
       what: 'a key slot that the log does not list: it opens nothing',
       where: slotPath(name),
-      cure: 'remove the file, unless `vhdvault key` is at work',
+      cure: `\`vhdvault key remove ${name}\` takes it away, unless another \`vhdvault key\` is at work`,
     });
   }
 }

@@ -28,6 +28,9 @@ export interface Survey {
   troubles: (Trouble & { path: string })[];
 }
 
+/** Of a folder. */
+export const DEAD_LINK = 'is a symbolic link that leads nowhere';
+
 type NamesIn = Exclude<keyof Survey, 'checkpoints' | 'troubles'>;
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -70,7 +73,8 @@ export async function survey(store: Store, signal?: AbortSignal): Promise<Survey
   found.checkpoints = checkpoints.filter(isNumber).map(Number);
   found.strangers.push(...notANumber(checkpoints).map((name) => `ckpt/${name}`));
   const packFolders = await surveyPacks(found, list);
-  if (store.address.kind === 'folder' && found.troubles.length === 0) found.missingFolders = missing(root, packFolders);
+  if (store.address.kind === 'folder' && found.troubles.length === 0)
+    found.missingFolders = await missing(store, root, packFolders);
   return found;
 }
 
@@ -80,7 +84,7 @@ async function surveyLinks(store: Store, root: readonly string[], found: Survey)
   if (store.address.kind !== 'folder') return;
   for (const path of FOLDERS.filter((folder) => root.includes(folder))) {
     if ((await store.kind(path)) !== undefined) continue;
-    found.troubles.push({ ...wrongBytes('is a symbolic link that leads nowhere'), path });
+    found.troubles.push({ ...wrongBytes(DEAD_LINK), path });
   }
 }
 
@@ -115,11 +119,18 @@ async function surveyPacks(found: Survey, list: (folder: string) => Promise<stri
 }
 
 /** Copying tools leave empty folders out, and whoever writes counts on them. */
-function missing(root: readonly string[], packFolders: readonly string[]): string[] {
-  const inRoot = FOLDERS.filter((folder) => !root.includes(folder));
+async function missing(store: Store, root: readonly string[], packFolders: readonly string[]): Promise<string[]> {
+  const unlisted = FOLDERS.filter((folder) => !root.includes(folder));
+  const inRoot = await notThere(store, unlisted);
   if (inRoot.includes('packs')) return inRoot;
-  const inPacks = PACK_FOLDERS.filter((folder) => !packFolders.includes(folder));
-  return [...inRoot, ...inPacks.map((folder) => `packs/${folder}`)];
+  const inPacks = PACK_FOLDERS.filter((folder) => !packFolders.includes(folder)).map((folder) => `packs/${folder}`);
+  return [...inRoot, ...(await notThere(store, inPacks))];
+}
+
+async function notThere(store: Store, paths: readonly string[]): Promise<string[]> {
+  const gone: string[] = [];
+  for (const path of paths) if ((await store.kind(path).catch(() => 'other')) === undefined) gone.push(path);
+  return gone;
 }
 
 function isNumber(name: string): boolean {

@@ -1,8 +1,8 @@
 import { RESERVE_PATH } from '../vault/reserve.ts';
 import type { Trouble } from '../vault/trouble.ts';
 import { codeOf, RESERVE_CURE } from './cures.ts';
-import type { Findings } from './findings.ts';
-import type { Survey } from './survey.ts';
+import type { Findings, PointFinding } from './findings.ts';
+import { DEAD_LINK, type Survey } from './survey.ts';
 
 /* What verify and scrub tell alike. */
 
@@ -11,36 +11,47 @@ const NAMED = 3;
 
 export function tellStrangers({ strangers }: Survey, findings: Findings): void {
   tellNames(findings, {
-    ...{ code: 'STRANGER', names: strangers, where: '', what: 'with no business in a vault' },
-    cure: 'nothing reads them: move them away if they are yours',
+    ...{ code: 'STRANGER', names: strangers, where: '', what: 'with no business in a vault', noun: 'name' },
+    cure: 'the vault needs nothing of that: move it away if it is yours',
   });
 }
 
-export function tellFolders({ missingFolders, troubles }: Survey, findings: Findings): void {
+/** `told`: what was found of the files in them. A folder whose files are told as lost is no folder that was empty. */
+export function tellFolders(
+  { missingFolders, troubles }: Survey,
+  findings: Findings,
+  told: readonly PointFinding[] = findings.all,
+): void {
   for (const { path, what, unread } of troubles)
     findings.tell('damage', {
       code: codeOf({ what, unread }, 'FOLDER'),
       what: `folder ${path} ${what}`,
       where: path,
-      cure:
-        unread ??
-        `move away what lies there, and make the folder (mkdir ${path}, in the vault's folder)${DISPENSABLE.includes(path) ? '' : CONTENT}`,
+      cure: unread ?? cureOfFolder(path, what),
     });
-  if (missingFolders.length === 0) return;
-  const named = missingFolders.slice(0, 5).join(', ') + (missingFolders.length > 5 ? ', ...' : '');
+  const lost = told.filter(({ severity }) => severity === 'damage').map(({ where }) => `${where}/`);
+  const empty = missingFolders.filter((folder) => !lost.some((where) => where.startsWith(`${folder}/`)));
+  const [first] = empty;
+  if (first === undefined) return;
+  const named = empty.slice(0, 5).join(', ') + (empty.length > 5 ? `, ... ${empty.length} in all` : '');
   findings.tell('warning', {
     code: 'FOLDER',
     what: `folders that every vault has are missing (${named}): backups would fail`,
-    where: missingFolders[0] as string,
-    cure: `in the vault's folder: ${missingFolders.length > 5 ? MAKE_ALL : `mkdir -p ${missingFolders.join(' ')}`}`,
+    where: first,
+    cure: '`vhdvault repair` makes them',
   });
 }
 
-/** Folders of which no point needs anything. */
-const DISPENSABLE = ['ckpt', 'lists', 'locks', 'quarantine', 'staging'];
-const CONTENT = '; what it held must come from another copy of the vault';
-const MAKE_ALL =
-  'mkdir -p keys log ckpt index lists locks staging quarantine packs/{{0..9},{a..f}}{{0..9},{a..f}} (in bash)';
+function cureOfFolder(path: string, what: string): string {
+  const away =
+    what === DEAD_LINK
+      ? 'bring back what the link leads to (a disk that is not mounted?), or remove it'
+      : 'move away what lies there';
+  // Without these nothing opens the vault.
+  if (['keys', 'log'].includes(path)) return `${away}, and bring ${path}/ back from another copy of the vault`;
+  const content = path.startsWith('packs') ? '; what it held must come from another copy of the vault' : '';
+  return `${away}: \`vhdvault repair\` makes the folder then${content}`;
+}
 
 export function tellReserve(trouble: Trouble, findings: Findings): void {
   const words = { what: `the space that is set aside for a full disk ${trouble.what}`, where: RESERVE_PATH };
@@ -58,13 +69,22 @@ export function tellNames(
     what,
     where,
     cure,
-  }: { names: readonly string[]; bytes?: number; code: string; what: string; where: string; cure: string },
+    noun = 'file',
+  }: {
+    names: readonly string[];
+    bytes?: number;
+    code: string;
+    what: string;
+    where: string;
+    cure: string;
+    noun?: string;
+  },
 ): void {
   const [first] = names;
   if (first === undefined) return;
   const size = bytes === undefined ? '' : ` (${bytes} bytes)`;
   const shown = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ', ...' : '');
-  const subject = names.length === 1 ? `1 file${size}` : `${names.length} files${size}`;
+  const subject = `${names.length} ${noun}${names.length === 1 ? '' : 's'}${size}`;
   findings.tell('info', {
     code,
     what: `${subject} ${what}: ${shown}`,

@@ -2,6 +2,7 @@ import { type CheckContentOptions, checkContent, type Reading } from './check-co
 import { checkHistory } from './check-history.ts';
 import { checkRest } from './check-rest.ts';
 import { Findings, type PointFinding } from './findings.ts';
+import { markForgotten } from './mark-forgotten.ts';
 import type { PackTrouble } from './pack-troubles.ts';
 
 export interface Verified {
@@ -28,8 +29,10 @@ export async function verifyVault(options: CheckContentOptions): Promise<Verifie
   const content = await checkContent(options);
   const rest = new Findings();
   const missingFolders = whole ? await checkRest(vault, content, rest, signal) : [];
+  const all = [...findings.all, ...content.findings.all, ...rest.all];
+  markForgotten(all, options.points());
   return {
-    findings: [...findings.all, ...content.findings.all, ...rest.all],
+    findings: all,
     ...{ entries: log.entries, segments: content.known.segments.length, packs: content.packs, blocks: content.blocks },
     ...{ reading: content.reading, badSegments: content.badSegments, troubles: content.troubles, missingFolders },
   };

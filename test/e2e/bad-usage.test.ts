@@ -72,6 +72,12 @@ const slips: readonly Slip[] = [
   ['a vault named twice', () => ['init', at('a'), '--vault', at('b')], /named twice/, /leave one of them out/],
   ['two secrets', () => ['points', '--key-file', 'a', '--passphrase-file', 'b'], /exclude each other/, /give one/],
   ['a key for a clear vault', () => ['init', at('a'), '--unencrypted', '--key-file', 'a'], /exclude each/, /leave one/],
+  [
+    'a passphrase for a clear vault',
+    () => ['init', at('a'), '--unencrypted'],
+    /VHDVAULT_\w+ is set/,
+    /unset VHDVAULT_/,
+  ],
 ];
 
 const rows = slips.map(([title, words, tells, cure, code = 'USAGE']): BadRow => {

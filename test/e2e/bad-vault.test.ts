@@ -93,7 +93,7 @@ const secrets: BadRow[] = [
     title: 'a wrong passphrase',
     words: () => ['points', '--vault', at('spoken')],
     is: [12, 'VAULT_KEY_WRONG'],
-    tells: /opens none of the 1 key slots/,
+    tells: /the passphrase does not open the only key slot of this vault/,
     cure: /typing error/,
     env: { ...CLEAR, VHDVAULT_PASSPHRASE: 'wrong' },
   },
@@ -101,7 +101,7 @@ const secrets: BadRow[] = [
     title: 'a wrong key file',
     words: () => ['points', '--key-file', at('disk.raw')],
     is: [12, 'VAULT_KEY_WRONG'],
-    tells: /the key file opens none of the 1 key slots/,
+    tells: /the key file does not open the only key slot/,
     cure: /belongs to this vault/,
   },
   {

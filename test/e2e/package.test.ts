@@ -180,7 +180,7 @@ describe('the package as it is published', () => {
       const wrong = await outcome(2, 'of a stranger');
       expect(wrong.code).toBe(1);
       expect(wrong.stderr).toMatch(
-        /^VAULT_KEY_WRONG the passphrase opens none of the 1 key slots of this vault check for/,
+        /^VAULT_KEY_WRONG the passphrase does not open the only key slot of this vault check for/,
       );
     });
 

@@ -1,12 +1,17 @@
+import { appendFileSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { partPath } from '../../src/io/atomic-file.ts';
 import { backup } from '../../src/jobs/backup-job.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
 import { points } from '../../src/jobs/points.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
+import { unforget } from '../../src/jobs/unforget-job.ts';
 import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import type { Pool } from '../../src/pool/pool.ts';
+import { openThreadPool } from '../../src/pool/thread-pool.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { type BenchOptions, noise, openBench, rawDisk, text, type VaultBench } from '../support/vault-bench.ts';
 import { buildChain } from '../support/vhd-chain.ts';
@@ -35,6 +40,31 @@ function poolWith(first: () => Promise<unknown>): Pool {
     },
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+/** Real threads, and a signal that fires so many milliseconds after they began, or at their end, but before the run knows of it. */
+function cancelledAtWork(moment: number | 'end'): { pool: Pool; signal: AbortSignal } {
+  const inner = openThreadPool(2);
+  const controller = new AbortController();
+  const running: Promise<unknown>[] = [];
+  let fired: Promise<void> | undefined;
+  const fire = async (): Promise<void> => {
+    await setTimeout(moment === 'end' ? 0 : moment);
+    if (moment === 'end') await Promise.allSettled(running);
+    controller.abort();
+  };
+  const pool: Pool = {
+    threads: 2,
+    async run(task, input) {
+      const result = inner.run(task, input);
+      running.push(result);
+      fired ??= fire();
+      await Promise.allSettled([result, fired]);
+      return await result;
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+  return { pool, signal: controller.signal };
 }
 
 async function everyFile(path: string): Promise<string[]> {
@@ -123,22 +153,25 @@ describe('a source that changes while it is read', () => {
     expect((await bench.verify(true)).ok).toBe(true);
   });
 
-  it('after the scan, before the commit, gives SOURCE_CHANGED and no point', async () => {
-    const bench = await newBench();
-    const disk = await rawDisk(bench.file('disk.raw'), noise(9 * BLOCK, 1));
-    await using session = await bench.open();
-    let change: Promise<void> | undefined;
-    const onProgress = ({ phase }: { phase: string }): void => {
-      if (phase === 'saving') change ??= appendFile(disk.address.path, Buffer.alloc(512));
-    };
-    const inner = session.vault.clock;
-    expect(inner.now()).toBeGreaterThan(0);
-    const outcome = await backup(session, 'item', [disk], { onProgress }).catch((error: unknown) => error);
-    await change;
-    // The change may come too late for this run; then the next one must see it.
-    if ((outcome as { code?: string }).code !== undefined) expect(outcome).toEqual(code('SOURCE_CHANGED'));
-    else expect((await backup(session, 'item', [])).disks[0]?.virtualSize).toBe(9 * BLOCK + 512);
-  });
+  it.each([0, 1])(
+    'after the scan of all disks, before the commit, gives SOURCE_CHANGED and no point (disk %i)',
+    async (n) => {
+      const bench = await newBench();
+      const disks = [
+        await rawDisk(bench.file('a'), noise(9 * BLOCK, 1), 'a'),
+        await rawDisk(bench.file('b'), noise(9 * BLOCK, 2), 'b'),
+      ];
+      await using session = await bench.open();
+      let told = 0;
+      // At once: nothing of the run comes between.
+      const onProgress = ({ phase }: { phase: string }): void => {
+        if (phase === 'saving' && told++ === 0) appendFileSync(disks[n]!.address.path, Buffer.alloc(512));
+      };
+      await expect(backup(session, 'item', disks, { onProgress })).rejects.toEqual(code('SOURCE_CHANGED'));
+      expect(told).toBe(1);
+      expect((await points(session)).points).toEqual([]);
+    },
+  );
 });
 
 describe('an item', () => {
@@ -271,12 +304,26 @@ describe('an item', () => {
     expect(Buffer.compare(await bench.restored('item'), oracle)).toBe(0);
   });
 
+  it('without disks, of an item all of whose points are forgotten, tells how to have the latest back', async () => {
+    const bench = await newBench();
+    const { point } = await bench.backup('item', [await rawDisk(bench.file('a'), noise(BLOCK, 1))]);
+    await using session = await bench.open();
+    await forget(session, { refs: [`item@${point}`] }, { force: true });
+    await expect(bench.backup('item', [])).rejects.toMatchObject({
+      ...{ code: 'USAGE', message: 'no disk was given, and all points of item are forgotten' },
+      hint: 'name the disks: vhdvault backup item DISK..., or bring its latest point back: vhdvault unforget item',
+    });
+    await unforget(session, ['item']);
+    expect(await bench.backup('item', [])).toMatchObject({ type: 'incremental' });
+  });
+
   it('refuses two disks of one name, a boot disk that is none, and no disk at all', async () => {
     const bench = await newBench();
     const disk = await rawDisk(bench.file('a'), noise(BLOCK, 1));
     await expect(bench.backup('item', [disk, disk])).rejects.toEqual(code('DISK_NAME'));
     await expect(bench.backup('item', [disk], { bootDisk: 'x' })).rejects.toEqual(code('USAGE'));
     await expect(bench.backup('item', [])).rejects.toEqual(code('USAGE'));
+    await expect(bench.backup('item', [])).rejects.toThrow('item has no point yet');
     await expect(bench.backup('../x', [disk])).rejects.toEqual(code('ITEM_NAME'));
     const missing = { name: 'disk', address: { kind: 'file' as const, path: bench.file('missing') } };
     await expect(bench.backup('item', [missing])).rejects.toEqual(code('NOT_FOUND'));
@@ -319,18 +366,25 @@ describe('a restore', () => {
 });
 
 describe('a run that is cancelled', () => {
-  it.each([0, 1, 2, 5, 20, 60])(
-    'after %i ms leaves no point, no lock, and of its staging location at most what the next one goes on with',
-    async (delay) => {
+  it.each([
+    ['began just now', 0],
+    ['are at work for 20 ms', 20],
+    ['are at work for 150 ms', 150],
+    ['have stored all blocks', 'end'],
+  ] as const)(
+    'when its threads %s leaves no point, no lock, and of its staging location at most what the next one goes on with',
+    async (_, moment) => {
       const bench = await newBench({ where: 'folder' });
       const bytes = noise(1500 * BLOCK, 1);
       const disk = await rawDisk(bench.file('disk.raw'), bytes);
-      const outcome = await bench
-        .backup('item', [disk], { signal: AbortSignal.timeout(delay) })
-        .catch((error: unknown) => error);
-      const cancelled = !(outcome as { point?: string }).point;
-      if (cancelled) expect(outcome).toEqual(code('CANCELLED'));
+      const { pool, signal } = cancelledAtWork(moment);
+      {
+        await using session = await bench.open({ parts: { pool } });
+        await expect(backup(session, 'item', [disk], { signal })).rejects.toEqual(code('CANCELLED'));
+        expect((await points(session)).points).toEqual([]);
+      }
       const left = await bench.store.list('staging');
+      if (moment === 'end') expect(left).toHaveLength(1);
       const kept = await Promise.all(left.map((name) => bench.store.list(`staging/${name}`)));
       for (const name of kept.flat()) expect(name).toMatch(/^(journal|captured-[0-9a-f]{64})$/);
       expect(await bench.store.list('locks')).toEqual([]);
@@ -348,14 +402,13 @@ describe('a run that is cancelled', () => {
   it('while it restores leaves no file', async () => {
     const bench = await newBench({ where: 'folder' });
     await bench.backup('item', [await rawDisk(bench.file('disk.raw'), noise(1500 * BLOCK, 1))]);
-    await using session = await bench.open();
-    for (const delay of [0, 5, 15]) {
-      const to = bench.file(`out-${delay}/back.vhd`);
-      const run = restore(session, 'item', { to, signal: AbortSignal.timeout(delay) });
-      const outcome = await run.catch((error: unknown) => error);
-      const left = await readdir(bench.file(`out-${delay}`)).catch(() => []);
-      if ((outcome as { code?: string }).code) expect([outcome, left]).toEqual([code('CANCELLED'), []]);
-      else expect(left).toEqual(['back.vhd']);
+    await mkdir(bench.file('out'));
+    for (const moment of [0, 150, 'end'] as const) {
+      const { pool, signal } = cancelledAtWork(moment);
+      await using session = await bench.open({ parts: { pool } });
+      const run = restore(session, 'item', { to: bench.file('out/back.vhd'), signal });
+      await expect(run).rejects.toEqual(code('CANCELLED'));
+      expect(await readdir(bench.file('out'))).toEqual([]);
     }
   });
 });

@@ -153,6 +153,8 @@ describe('forgetting', () => {
     const wrong: [WhatToForget, ForgetOptions, RegExp][] = [
       [{ refs: [] }, {}, /neither points nor rules/],
       [{ refs: [first, 'web01'] }, { force: true }, /"web01" names no point, only an item/],
+      [{ refs: [''] }, {}, /a point was named by an empty text/],
+      [{ refs: ['@latest'] }, {}, /"@latest" names no item/],
       [{ refs: [first], rules: { last: 1 } } as WhatToForget, {}, /points and rules were given together/],
       [{ rules: { last: 1, dialy: 7 } as RetentionRules }, {}, /there is no rule "dialy"/],
       [{ rules: {} }, {}, /none keeps anything/],

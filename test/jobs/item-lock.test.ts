@@ -98,9 +98,8 @@ describe('the lock of a live run', () => {
     const at = await setting();
     await putLock(at, { host: 'elsewhere' });
     at.asleep(() => at.vault.store.remove(at.path));
-    await using lock = await lockItem(at.vault, 'web01');
+    await using _lock = await lockItem(at.vault, 'web01');
     expect((await ownerOf(at)).pid).toBe(process.pid);
-    expect(lock).toBeDefined();
   });
 
   it('is not removed by a run that saw a dead one in its place', async () => {

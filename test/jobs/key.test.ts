@@ -136,7 +136,11 @@ describe('a change of keys', () => {
     ]);
     const second = await within((session) => changeKey(session, PASSPHRASE));
     expect(second.notices[0]).toBe('the new secret is the same as the old one');
-    const third = await within((session) => removeKey(session, second.added!));
+    await expect(within((session) => removeKey(session, second.added!))).rejects.toMatchObject({
+      code: 'VAULT_KEY_REFUSED',
+      message: expect.stringContaining('opened the vault now'),
+    });
+    const third = await within((session) => removeKey(session, second.added!, { force: true }));
     expect(third.notices[0]).toContain('opens it no more');
     expect([await opens({}), await opens(byFile())]).toEqual(['VAULT_KEY_WRONG', 'opened']);
   });

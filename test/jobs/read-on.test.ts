@@ -18,33 +18,14 @@ import {
 } from '../../src/vault/vault.ts';
 import { AT_ONCE, checkPoint, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
 import { failGets, failReads, flipAt, hurt } from '../support/hurt-vault.ts';
+import { longHistory } from '../support/long-history.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const folder = tempFolder({ inMemory: true });
 
-/** With entries of all types that matter for what restores. */
-async function longHistory(): Promise<GcScene> {
-  const scene = await gcScene(folder.fresh('long'));
-  const gone = await scene.save('web', 'abcdefghijklmnop');
-  const other = await scene.save('web', 'abYZQRST        ');
-  await scene.save('web', 'abXZ            ');
-  for (const letter of '123456') await scene.save('db', `${letter}q`);
-  await scene.forget(gone, other);
-  await scene.unforget(other);
-  await scene.commit({ type: 'pin', point: idOf(other), until: Number.MAX_SAFE_INTEGER });
-  await scene.gc({ ...AT_ONCE, grace: 1000 });
-  await scene.save('web', 'abXZ       UVW  ');
-  await scene.commit({ type: 'pin', point: idOf(other), until: 0 });
-  await scene.forget(other, ...[...scene.disks.keys()].filter((ref) => ref.startsWith('db')).slice(0, 3));
-  await scene.gc();
-  await scene.save('web', 'aXZcd      UVW  ');
-  await scene.save('db', '5q7');
-  return scene;
-}
-
 describe('an entry of the log that is lost', () => {
   it('costs what it told: every point of another entry restores, and none that was given up is shown', async () => {
-    const scene = await longHistory();
+    const scene = await longHistory(folder.fresh('long'));
     const { bench, disks } = scene;
     const { state, types } = await historyOf(scene);
     expect(new Set(types)).toEqual(
@@ -81,7 +62,7 @@ describe('an entry of the log that is lost', () => {
   });
 
   it('costs nothing where its checkpoint is there and the next entry tells its hash: what comes later can be written, too', async () => {
-    const scene = await longHistory();
+    const scene = await longHistory(folder.fresh('long'));
     const { bench } = scene;
     expect((await historyOf(scene)).state.sequence).toBeGreaterThan(33);
     expect(await bench.store.list('ckpt')).toEqual([sequenceName(32)]);
@@ -172,7 +153,7 @@ describe('an entry of the log that is lost', () => {
   });
 
   it('is no proof of a checkpoint of another history', async () => {
-    const scene = await longHistory();
+    const scene = await longHistory(folder.fresh('long'));
     const { bench } = scene;
     const last = (await historyOf(scene)).state.sequence;
     await using _ = await hurt(bench.store, logEntryPath(32), () => undefined);

@@ -1,6 +1,7 @@
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { VhdvaultError } from '../../src/base/errors.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
 import { lockForWriting } from '../../src/jobs/lock-for-writing.ts';
 import { restore } from '../../src/jobs/restore-job.ts';
@@ -12,6 +13,7 @@ import { addSlot, removeSlot } from '../../src/vault/key-slots.ts';
 import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import type { Store } from '../../src/vault/store/store.ts';
 import { logEntryPath, type Vault, writingPath } from '../../src/vault/vault.ts';
+import { putFile } from '../support/copied-store.ts';
 import { CHEAP_KDF } from '../support/fixed-parts.ts';
 import { AT_ONCE, type GcScene, gcScene, idOf } from '../support/gc-scene.ts';
 import { ioFailure, readMaps } from '../support/hurt-vault.ts';
@@ -246,6 +248,23 @@ describe('what was seen last of a vault', () => {
       await expect(bench.open()).rejects.toMatchObject({ code: 'VAULT_ROLLED_BACK' });
     },
   );
+
+  it('whose file alone is lost is told with the copy that this machine kept, if it has one', async () => {
+    const scene = await gcScene(folder.fresh('kept'));
+    const { bench } = scene;
+    await scene.save('web', 'abcd');
+    const path = logEntryPath((await bench.store.list('log')).length);
+    await bench.store.remove(path);
+    const hint = async (cache: string): Promise<string> =>
+      await bench.open({ cache }).then(
+        () => '',
+        (error: VhdvaultError) => error.hint ?? '',
+      );
+    expect(await hint(folder.fresh('cache'))).toMatch(/look before you write to it$/);
+    const [, copy] = /was lost, copy (.*) to log\/\d+ in the vault$/.exec(await hint(bench.cache))!;
+    await putFile(bench.store, path, await readFile(copy!));
+    expect((await bench.verify(true)).findings).toEqual([]);
+  });
 
   it('did not go back where it is missing below others', async () => {
     const scene = await gcScene(folder.fresh('below'));

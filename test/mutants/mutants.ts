@@ -235,4 +235,49 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
     red: 'prune/gc.test.ts',
   },
+  {
+    name: "a page begins as the base's: blocks that are not stored any more keep their ids",
+    file: 'src/backup/leaf-scanner.ts',
+    from: `    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));`,
+    to: `    page.set(base);
+    for (const { first, blocks } of runs)
+      page.fill(0, (first % PAGE_IDS) * ID_BYTES, ((first % PAGE_IDS) + blocks) * ID_BYTES);
+    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));`,
+    red: 'backup/holes.test.ts',
+  },
+  {
+    name: 'a gc counts on copies of blocks that were quarantined since its mark',
+    file: 'src/prune/needs.ts',
+    from: ' || lastQuarantine > this.#known.lastQuarantine;',
+    to: ';',
+    red: 'prune/races.test.ts',
+  },
+  {
+    name: 'a gc gives up packs that were quarantined since its mark',
+    file: 'src/prune/needs.ts',
+    from: `      if (status === 'usable' && state.quarantined.has(name)) return false;\n`,
+    to: '',
+    red: 'prune/races.test.ts',
+  },
+  {
+    name: 'the sources are not looked at again before the commit',
+    file: 'src/jobs/make-point.ts',
+    from: '  for (const source of sources) await checkUnchanged(source.disk, source);\n',
+    to: '',
+    red: 'jobs/backup-job.test.ts',
+  },
+  {
+    name: 'a backup does not compare compressed blocks with the source',
+    file: 'src/backup/open-block-store.ts',
+    from: "readBack: 'block'",
+    to: "readBack: 'none'",
+    red: 'backup/spoilt.test.ts',
+  },
+  {
+    name: 'a gc does not compare blocks that it compressed anew with what it read',
+    file: 'src/prune/repack.ts',
+    from: "readBack: 'block'",
+    to: "readBack: 'none'",
+    red: 'backup/spoilt.test.ts',
+  },
 ];

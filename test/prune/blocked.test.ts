@@ -40,6 +40,18 @@ describe('what cannot be read', () => {
     expect([...(await scene.points()).keys()]).toEqual(expect.arrayContaining([ref, other]));
   });
 
+  it('names the end of a minimum retention that keeps it from being forgotten', async () => {
+    const scene = await gcScene(folder.fresh('protected'));
+    const ref = await scene.save('web', 'abcdef');
+    const page = (await pagesOf(scene, 'web'))[3]!;
+    await scene.commit({ type: 'protect', retention: 86_400_000 });
+    await using _ = await hurt(scene.bench.store, page.path, flipAt(page.at));
+    await expect(scene.gc()).rejects.toMatchObject({
+      details: { point: ref },
+      hint: expect.stringMatching(/from \d{4}-.*Z on/),
+    });
+  });
+
   it('lets what dead runs left go all the same', async () => {
     const scene = await gcScene(folder.fresh('leftovers'));
     await scene.save('web', 'abcdef');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,9 +11,9 @@ import { openInThreadPool } from '../../src/pool/in-thread-pool.ts';
 import { packPath } from '../../src/vault/block-writer.ts';
 import { logPath } from '../../src/vault/log/entry.ts';
 import type { Store } from '../../src/vault/open-store.ts';
-import { openMemoryStore, wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
+import { wrapMemoryStore } from '../../src/vault/store/memory-store.ts';
 import { putFile } from '../support/copied-store.ts';
-import { failReads, flipAt } from '../support/hurt-vault.ts';
+import { failGets, failReads, flipAt, hurt, ioFailure } from '../support/hurt-vault.ts';
 import { packsOf } from '../support/many-points.ts';
 import { happensBefore, withoutLocks } from '../support/race.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -350,6 +351,7 @@ async function diesAt(k: number): Promise<number> {
   }));
   await repair(bench).catch(() => undefined);
   wrapMemoryStore(name, (store) => store);
+  expect(writes).toBeGreaterThanOrEqual(k);
   expect(await repair(bench)).toMatchObject({ ok: true });
   await bench.backup('a', [disk]);
   await expectWhole(scene);
@@ -441,27 +443,75 @@ describe('a newest entry that nobody can read', () => {
     expect(await bench.store.list('log')).toHaveLength(last);
   });
 
-  it('is accepted by a client that saw those very bytes', async () => {
+  it('is told of in the log, so that a client which saw those very bytes accepts it, and no other client does', async () => {
     const { bench } = await newScene();
-    const last = await damageLast(bench, flipAt(180));
-    await repair(bench).catch(() => undefined);
-    await using session = await bench.open({ acceptRollback: true });
-    expect(session.vault.state.setAside).toEqual([{ sequence: last, hash: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
+    const elsewhere = { state: join(bench.folder, 'another-state'), cache: join(bench.folder, 'another-cache') };
+    const last = (await bench.store.list('log')).length;
+    const hash = createHash('sha256')
+      .update(await bench.store.get(logPath(last)))
+      .digest('hex');
+    for (const told of ['0'.repeat(64), hash]) {
+      await bench.store.remove(logPath(last));
+      {
+        await using other = await bench.open({ ...elsewhere, acceptRollback: true });
+        await other.vault.commit(() => ({ type: 'set-aside', sequence: last, hash: told }));
+      }
+      if (told === hash) await (await bench.open())[Symbol.asyncDispose]();
+      else await expect(bench.open()).rejects.toMatchObject({ code: 'VAULT_ROLLED_BACK' });
+    }
   });
 
-  it('is left alone where others follow it, where it is missing, and where it cannot be read', async () => {
+  it('is told of by its number and the hash of what lay there', async () => {
     const { bench } = await newScene();
-    const last = (await bench.store.list('log')).length;
-    const middle = await bench.store.get(logPath(last - 1));
-    await change(bench.store, logPath(last - 1), flipAt(180));
+    const last = await damageLast(bench, flipAt(180));
+    const hash = createHash('sha256')
+      .update(await bench.store.get(logPath(last)))
+      .digest('hex');
+    await repair(bench);
+    await using session = await bench.open();
+    expect(session.vault.state.setAside).toEqual([{ sequence: last, hash }]);
+  });
+
+  it('is left alone where others follow it, be it damaged or missing', async () => {
+    const { bench } = await newScene();
+    const middle = (await bench.store.list('log')).length - 1;
     await forgetCopies(bench);
-    expect((await repair(bench)).actions).toEqual([]);
-    await change(bench.store, logPath(last - 1), () => undefined as never).catch(() => undefined);
-    expect((await repair(bench)).actions).toEqual([]);
-    await using file = await bench.store.create(logPath(last - 1));
-    await file.write([middle]);
-    expect(openMemoryStore((bench.storeAddress as { name: string }).name)).toBeDefined();
+    for (const damage of [flipAt(180), () => undefined]) {
+      await using _ = await hurt(bench.store, logPath(middle), damage);
+      const before = await filesOf(bench.store);
+      const { ok, actions } = await repair(bench);
+      expect({ ok, actions }).toEqual({ ok: false, actions: [] });
+      expect(await filesOf(bench.store)).toEqual(before);
+    }
     expect(await bench.verify()).toMatchObject({ ok: true });
+  });
+
+  it('is left alone where the device cannot read it', async () => {
+    const { bench } = await newScene();
+    const last = logPath((await bench.store.list('log')).length);
+    const before = await filesOf(bench.store);
+    {
+      await forgetCopies(bench);
+      using _ = failGets(bench.storeAddress, last, ioFailure());
+      const { ok, actions } = await repair(bench);
+      expect({ ok, actions }).toEqual({ ok: false, actions: [] });
+    }
+    expect(await filesOf(bench.store)).toEqual(before);
+    expect(await bench.verify()).toMatchObject({ ok: true });
+  });
+
+  it('is left alone where only a checkpoint tells that it was there', async () => {
+    const { bench } = await newScene();
+    {
+      await using session = await bench.open();
+      while ((await bench.store.list('ckpt')).length === 0)
+        await session.vault.commit(() => ({ type: 'setting', key: 'x', value: new Uint8Array(1) }));
+    }
+    await damageLast(bench, () => undefined);
+    const before = await filesOf(bench.store);
+    const { ok, actions } = await repair(bench);
+    expect({ ok, actions }).toEqual({ ok: false, actions: [] });
+    expect(await filesOf(bench.store)).toEqual(before);
   });
 
   it('that is authentic is never moved, nor told of when somebody else moved it', async () => {

@@ -50,7 +50,7 @@ describe('a gc', () => {
       abandoned  an interrupted run of 2026-11-20 12:00
       given up   4 forgotten points, 2 packs that no point needs (64 MiB)
       repacked   7 packs into 2, 29 MiB written
-      merged     8 index segments into 1
+      rewritten  8 index segments (1 in their place)
       deleted    9 packs and 3 index segments (192 MiB)
       note: the lock of a dead run was taken over
       warning: pack 12ab cannot be read whole
@@ -61,15 +61,18 @@ describe('a gc', () => {
 
   test('tells of a dry run what would be', () => {
     const { freedBytes, ...rest } = all;
-    expect(
-      gcText({ ...rest, freedBytes, dryRun: true }, plain)
-        .split('\n')
-        .slice(-2),
-    ).toMatchInlineSnapshot(`
-      [
-        "dry run: 192 MiB would be freed now",
-        "93 MiB can be freed from 2026-11-24 10:01 on: run \`vhdvault gc\` then",
-      ]
+    expect(gcText({ ...rest, freedBytes, dryRun: true }, plain)).toMatchInlineSnapshot(`
+      "would abandon  the interrupted backup of web01 of 2026-11-20 10:00
+      would abandon  an interrupted gc of 2026-11-20 11:00
+      would abandon  an interrupted run of 2026-11-20 12:00
+      would give up  4 forgotten points, 2 packs that no point needs (64 MiB)
+      would repack   7 packs into 2, 29 MiB to write
+      would rewrite  8 index segments (1 in their place)
+      would delete   9 packs and 3 index segments (192 MiB)
+      note: the lock of a dead run was taken over
+      warning: pack 12ab cannot be read whole
+      dry run: 192 MiB would be freed now
+      93 MiB can be freed from 2026-11-24 10:01 on: run \`vhdvault gc\` then"
     `);
     expect(gcText({ ...nothing, dryRun: true }, plain)).toBe('dry run: nothing would be freed now');
   });
@@ -109,6 +112,12 @@ describe('a gc', () => {
     expect(deleted({ packs: 2, segments: 1, leftovers: 3 })).toBe(
       'deleted  2 packs, 1 index segment and 3 leftovers of interrupted runs (512 B)',
     );
+  });
+
+  test('tells segments of which nothing is left as dropped', () => {
+    const merged = { segments: 4, into: 0 };
+    expect(gcText({ ...nothing, merged }, plain).split('\n')[0]).toBe('dropped  4 index segments');
+    expect(gcText({ ...nothing, merged, dryRun: true }, plain).split('\n')[0]).toBe('would drop  4 index segments');
   });
 
   test('says so when there is nothing to free', () => {

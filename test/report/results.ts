@@ -140,7 +140,7 @@ export const damagedResult: VerifyResult = {
       what: 'a staging location of a dead job',
       where: 'AzureBackup-12',
       cure: '',
-      ...{ points: [], ranges: [], moreRanges: 0 },
+      ...{ points: [], forgotten: [], ranges: [], moreRanges: 0 },
     },
     {
       severity: 'damage',
@@ -154,6 +154,7 @@ export const damagedResult: VerifyResult = {
         { point: 'web01@p9c1fa2b300112233', disk: 'data', offset: 1.5 * GIB, length: 3 * MIB },
       ],
       moreRanges: 0,
+      forgotten: [],
     },
   ],
   seconds: 3.14,

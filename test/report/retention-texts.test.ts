@@ -37,6 +37,10 @@ describe('forgetting', () => {
       web01  p7e2d90ab  2026-11-22 10:00  keep    latest, daily 2026-11-22
       dry run: 1 point would be forgotten, 2 kept"
     `);
+    const guarded = [{ ...newPoint, reasons: ['protected until 2026-12-22T09:00:00Z'] }];
+    const text = forgetText({ ...plan, kept: guarded }, plain);
+    expect(text).toContain('keep    protected until 2026-12-22 10:00\n');
+    expect(forgetText({ ...plan, kept: guarded }, plain, 'Asia/Tokyo')).toContain('until 2026-12-22 18:00\n');
   });
 
   test('tells what was forgotten, and how and until when it can be brought back', () => {

@@ -37,7 +37,7 @@ describe('a backup', () => {
     expect(text).toMatchInlineSnapshot(`
       "web01  incremental on p7e2d90a (10:00)  compared with the checksum table
       note: a lock was taken over
-      note: 2 blocks stored again: the vault's copy was bad
+      note: 2 blocks stored again: their copies in the vault are quarantined
       warning: disk data is new
       point p9c1fa2b saved in 4 min 12 s (2 GiB/s), crash-consistent"
     `);
@@ -221,7 +221,7 @@ test('a dry run tells only what would be written', () => {
   expect(restoreText({ ...restoreResult, dryRun: true }, plain)).toMatchInlineSnapshot(`
     "web01@p7e2d90a
       os 40 GiB dynamic   /restored/os.vhd
-    dry run: nothing was written"
+    dry run: nothing was written; only the block maps were read, and \`vhdvault verify web01@p7e2d90aa55667788 --read-data\` reads the data"
   `);
 });
 
@@ -269,6 +269,20 @@ describe('a verification', () => {
     `);
   });
 
+  test('marks points that are forgotten already', () => {
+    const [, damage] = damagedResult.findings;
+    const [first, second] = damage!.points;
+    const findings = [{ ...damage!, forgotten: [second!] }];
+    const text = verifyText({ ...damagedResult, findings }, plain);
+    expect(first).toContain('p7e2d90a');
+    expect(text).toContain('points: web01@p7e2d90a, web01@p9c1fa2b (forgotten)\n');
+  });
+
+  test('that read no data says so', () => {
+    const result = { ...damagedResult, ok: true, findings: [], checked: { ...damagedResult.checked, bytes: 0 } };
+    expect(verifyText(result, plain)).toMatch(/2048 blocks, no data read in 3\.1 s$/m);
+  });
+
   test('without findings is two lines', () => {
     expect(verifyText({ ...damagedResult, ok: true, findings: [] }, plain)).toMatchInlineSnapshot(`
       "checked 3 points, 4 log entries, 7 packs, 1 index segment, 2048 blocks, 256 MiB in 3.1 s
@@ -298,7 +312,7 @@ describe('a verification', () => {
     const sampled = { from: 90, to: 0, packs: 2, ofPacks: 7, bytes: 96 * 2 ** 20, ofBytes: 2 ** 30, runs: 10 };
     const result = { ...damagedResult, ok: true, findings: [], sampled };
     expect(verifyText(result, plain).split('\n')[1]).toMatchInlineSnapshot(
-      `"read 2 of 7 packs, 96 MiB of 1 GiB; the next such run goes on at 0.0 % of the names, 10 of them read everything"`,
+      `"read 2 of 7 packs, 96 MiB of 1 GiB; the next such run goes on at 0.0 % of the names, 10 such runs read everything"`,
     );
     const all = { ...sampled, packs: 7, bytes: 2 ** 30, runs: 1 };
     expect(verifyText({ ...result, sampled: all }, plain)).toContain('read 7 of 7 packs, 1 GiB of 1 GiB: everything\n');

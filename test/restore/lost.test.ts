@@ -43,7 +43,7 @@ describe('what is lost', () => {
     expect(thrown).toThrow(
       expect.objectContaining({
         ...{ code: 'VAULT_DAMAGED', message: 'a pack is missing', details: { path: 'packs/a' } },
-        hint: expect.stringMatching(/^look; `restore --best-effort` /),
+        hint: expect.stringMatching(/^look; until then `restore --best-effort` /),
       }),
     );
     expect(lost).toEqual(nothingLost());

@@ -7,13 +7,13 @@ import { unforget } from '../../src/jobs/unforget-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import { type CatalogPoint, everyPoint } from '../../src/point/catalog.ts';
 import { type Content, changeDisk, isContent, type SimItem } from './disks.ts';
-import { collectGarbage, repairAll } from './gc-actions.ts';
+import { collectGarbage, QUARANTINED, quarantineOne, repairAll } from './gc-actions.ts';
 import { changeKeys, KEY_RUN } from './key-actions.ts';
 import type { SimProcess } from './process.ts';
 import { bringBack, forgetByRules, forgetNamed, pinOne, protectAll, unpinOne } from './retention-actions.ts';
 import { Violation } from './scheduler.ts';
 import { broughtBack, isKept, mayBeGivenUp, type SavedPoint, save } from './truth.ts';
-import { ADDRESS, openSession, optionsOf, type World } from './world.ts';
+import { ADDRESS, count, openSession, optionsOf, type World } from './world.ts';
 
 /** What one run does. It throws what the command throws, and a Violation when the vault is not as it must be. */
 export interface Action {
@@ -39,6 +39,7 @@ export const ACTIONS: readonly Action[] = [
   { name: 'protect', weight: 1, onItem: false, run: protectAll },
   { name: 'gc', weight: 10, onItem: false, run: collectGarbage },
   { name: 'repair', weight: 1, onItem: false, run: repairAll },
+  { name: 'quarantine', weight: 1, onItem: false, run: quarantineOne },
   { name: KEY_RUN, weight: 2, onItem: false, run: changeKeys },
 ];
 
@@ -54,6 +55,8 @@ export async function backUp(world: World, process: SimProcess): Promise<void> {
   await using session = await openSession(world, process);
   const disks = item.disks.map(({ name, address }) => ({ name, address }));
   const made = await backup(session, item.name, disks, { type, signal: process.cancelled.signal });
+  if (made.resumed) count(world, 'backup goes on with another');
+  if (made.healed > 0) count(world, 'backup heals');
   // Nobody hears what a dead process says.
   if (process.state !== 'running') return;
   const ref = `${item.name}@${made.point}`;
@@ -85,6 +88,8 @@ export async function verifyAll(world: World, process: SimProcess): Promise<void
   await using session = await openSession(world, process);
   const { findings } = await verify(session, { readData, signal: process.cancelled.signal });
   const damage = findings.filter(({ severity }) => severity === 'damage');
+  // What is quarantined counts as lost until a repair has looked again.
+  if (session.vault.state.quarantined.size > 0 && world.counts.has(QUARANTINED)) return;
   // An I/O error is told like damage.
   if (damage.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
   throw new Violation(

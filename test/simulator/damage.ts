@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { isError } from '../../src/base/errors.ts';
 import type { VaultSession } from '../../src/jobs/session.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
@@ -45,8 +46,15 @@ async function seeDamage(world: World, process: SimProcess): Promise<string[]> {
   await using session = await openSession(world, process);
   const damage = await damageFound(session);
   const broken = await brokenPoints(world, session);
+  // What a machine kept of the index helps who reads there, and is no part of the vault.
+  rmSync(process.machine.cache, { recursive: true, force: true });
+  await using bare = await openSession(world, process);
+  const lost = await brokenPoints(world, bare);
   const named = new Set(damage.flatMap(({ points }) => points));
   const untold = broken.filter((ref) => !named.has(ref));
+  const whole = new Set(world.saved.map(({ ref }) => ref).filter((ref) => !lost.includes(ref)));
+  const unjust = (await livePoints(session)).filter((ref) => named.has(ref) && whole.has(ref));
+  if (unjust.length > 0) throw new Violation(`verify says that ${unjust.join(', ')} are hit, and they read well`);
   if (untold.length > 0) throw new Violation(`verify does not say that ${untold.join(', ')} cannot be read`);
   return broken;
 }
@@ -90,7 +98,7 @@ async function damageFound(session: VaultSession): Promise<PointFinding[]> {
 
 /** Points that the log still tells of and that cannot be read. */
 async function brokenPoints({ saved }: World, session: VaultSession): Promise<string[]> {
-  const points = new Set(catalog(await session.vault.forReading()).map(({ id, manifest }) => `${manifest.item}@${id}`));
+  const points = new Set(await livePoints(session));
   const broken: string[] = [];
   for (const point of saved) {
     if (!points.has(point.ref)) continue;
@@ -120,4 +128,8 @@ function harm({ files, draw }: World, path: string, mayGo: boolean): string {
 function firstOther(bytes: Uint8Array, at: number): number {
   const found = bytes.findIndex((byte, n) => n >= at && byte !== 0);
   return Math.max(0, found);
+}
+
+async function livePoints({ vault }: VaultSession): Promise<string[]> {
+  return catalog(await vault.forReading()).map(({ id, manifest }) => `${manifest.item}@${id}`);
 }

@@ -1,11 +1,12 @@
 import { gc } from '../../src/jobs/gc-job.ts';
+import type { GcResult } from '../../src/jobs/gc-types.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { type CatalogPoint, everyPoint } from '../../src/point/catalog.ts';
 import { openSegment, segmentPath } from '../../src/vault/block-index.ts';
 import { BLOCK, type Content } from './disks.ts';
 import type { SimProcess } from './process.ts';
 import { Violation } from './scheduler.ts';
-import { openSession, type World } from './world.ts';
+import { count, openSession, type World } from './world.ts';
 
 const HOUR = 3_600_000;
 const FORTNIGHT = 14 * 24 * HOUR;
@@ -16,28 +17,67 @@ export async function collectGarbage(world: World, process: SimProcess): Promise
   const grace = draw.one([0, HOUR, undefined]);
   process.softDelete = softDelete ?? FORTNIGHT;
   await using session = await openSession(world, process);
-  await gc(session, {
+  const done = await gc(session, {
     ...(softDelete !== undefined && { softDelete }),
     ...(grace !== undefined && { grace }),
     ...(draw.percent(20) && { idsPerPass: 20 }),
     acceptClock: draw.percent(70),
     signal: process.cancelled.signal,
   });
+  tellDone(world, done);
 }
+
+/** What no gc ever did was not tried. */
+function tellDone(world: World, { condemned, abandoned, repacked, merged, swept }: GcResult): void {
+  const did: Readonly<Record<string, number>> = {
+    'gives up points': condemned.points,
+    'gives up packs': condemned.packs,
+    'closes jobs': abandoned.length,
+    'stores packs anew': repacked.packs,
+    'merges segments': merged.segments,
+    'deletes packs': swept.packs,
+    'deletes segments': swept.segments,
+    'removes leftovers': swept.leftovers,
+  };
+  for (const [what, times] of Object.entries(did)) if (times > 0) count(world, `gc ${what}`);
+}
+
+/**
+ * As a repair tells that was given wrong bytes by a disk which gives the right ones later: nobody may rely on the pack, and nobody may
+ * delete it as long as anything else is missing.
+ */
+export async function quarantineOne(world: World, process: SimProcess): Promise<void> {
+  const { draw } = world;
+  await using session = await openSession(world, process);
+  const { vault } = session;
+  const packs: string[] = [];
+  for (const { segment } of vault.state.segments) {
+    await using open = await openSegment(vault.store, vault.keys, segmentPath(segment));
+    packs.push(...open.packs.map(({ name }) => name));
+  }
+  const usable = packs.filter((pack) => !vault.state.condemned.has(pack) && !vault.state.quarantined.has(pack));
+  if (usable.length === 0) return;
+  const [pack, frames] = [draw.one(usable), draw.one(['all', [0]] as const)];
+  await vault.commit(() => ({ type: 'quarantine', pack, frames }));
+  count(world, QUARANTINED);
+}
+
+export const QUARANTINED = 'a pack is quarantined';
 
 /** Nobody runs beside it: what no point needs goes, all of it. */
 export async function collectAll(world: World, process: SimProcess): Promise<void> {
   process.softDelete = 0;
   await using session = await openSession(world, process);
-  await gc(session, { softDelete: 0, grace: 0, acceptClock: true });
+  tellDone(world, await gc(session, { softDelete: 0, grace: 0, acceptClock: true }));
 }
 
-/** In a healthy vault a repair does nothing. */
+/** In a healthy vault a repair does nothing, but lift the quarantine of what is as it should be. */
 export async function repairAll(world: World, process: SimProcess): Promise<void> {
   await using session = await openSession(world, process);
   const { actions } = await repairVault(session, { signal: process.cancelled.signal });
-  if (actions.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
-  throw new Violation(`repair in a healthy vault: ${actions.map(({ where, what }) => `${where} ${what}`).join('; ')}`);
+  const undue = actions.filter(({ action }) => action !== 'recover' || !world.counts.has(QUARANTINED));
+  if (undue.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
+  throw new Violation(`repair in a healthy vault: ${undue.map(({ where, what }) => `${where} ${what}`).join('; ')}`);
 }
 
 /** What a vault has besides its packs: a few files, each small. */

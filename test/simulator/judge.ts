@@ -1,4 +1,5 @@
 import { type ErrorCode, isError } from '../../src/base/errors.ts';
+import { QUARANTINED } from './gc-actions.ts';
 import { KEY_RUN } from './key-actions.ts';
 import { overlap, type SimProcess, type Trouble } from './process.ts';
 import { Violation } from './scheduler.ts';
@@ -22,6 +23,12 @@ const REFUSALS: Readonly<Record<string, readonly ErrorCode[]>> = {
   pin: ['NO_SUCH_ITEM', 'NO_SUCH_POINT'],
   unpin: ['NO_SUCH_ITEM', 'NO_SUCH_POINT'],
   protect: ['MIN_RETENTION'],
+};
+
+/** Where a pack may not be relied on, until it is healed or found whole. */
+const WHILE_QUARANTINED: Readonly<Record<string, readonly ErrorCode[]>> = {
+  read: ['VAULT_DAMAGED'],
+  gc: ['GC_BLOCKED'],
 };
 
 /** Of those who decide by the age of points. */
@@ -54,7 +61,7 @@ export function judge(world: World, process: SimProcess, error: unknown): void {
 function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   if (!isError(error) || error.code === 'BUG') return false;
   const isContended =
-    process.item !== undefined &&
+    (process.item !== undefined || !world.files.hasLinks) &&
     world.processes.some((other) => (other.item === process.item || !world.files.hasLinks) && overlap(other, process));
   const beside = (name: string): boolean =>
     world.processes.some((other) => other.name === name && overlap(other, process));
@@ -63,6 +70,7 @@ function isExcused(world: World, process: SimProcess, error: unknown): boolean {
   if (ASK_THE_CLOCK.includes(process.name) && world.counts.has('clock jump')) codes.push('CLOCK_DOUBTED');
   if (process.name === 'gc' && process.troubles.has('fault')) codes.push('GC_BLOCKED');
   if (ONE_AT_A_TIME.includes(process.name) && ONE_AT_A_TIME.some(beside)) codes.push('ITEM_LOCKED', 'JOB_CLOSED');
+  if (world.counts.has(QUARANTINED)) codes.push(...(WHILE_QUARANTINED[process.name] ?? []));
   if (besideKeyRun(world, process)) codes.push('VAULT_KEY_WRONG');
   if (process.name === KEY_RUN && besideKeyRun(world, process)) codes.push('VAULT_KEY_REFUSED', 'NO_SUCH_SLOT');
   if (codes.includes(error.code) || (isContended && CONTENTION.includes(error.code))) return true;

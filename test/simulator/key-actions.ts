@@ -33,7 +33,7 @@ export async function changeKeys(world: World, process: SimProcess): Promise<voi
       const slot = slots.find((one) => one.opened);
       if (!slot) return;
       opened.state = 'unsure';
-      await removeKey(session, slot.name, { signal });
+      await removeKey(session, slot.name, { signal, force: true });
       return told(world, process, { gone: opened });
     }
   }

@@ -65,6 +65,16 @@ const SCENES: readonly Scene[] = [
     ],
   },
   {
+    name: 'packs are quarantined beside gcs and writers',
+    before: ['backup', 'backup', 'forget'],
+    actors: [
+      ['quarantine', 'quarantine', 'repair'],
+      ['gc', 'gc', 'gc'],
+      ['backup', 'forget', 'backup'],
+      ['gc', 'read', 'backup'],
+    ],
+  },
+  {
     name: 'keys change',
     before: ['backup', KEY_RUN],
     actors: [[KEY_RUN, KEY_RUN, KEY_RUN], ['backup', 'read'], [KEY_RUN, 'backup'], ['gc']],

@@ -4,7 +4,7 @@ import { backUp, checkAllPoints, verifyAll } from './actions.ts';
 import { damageSomething } from './damage.ts';
 import { cutPower } from './disturbances.ts';
 import type { Flaw } from './durable-files.ts';
-import { checkGarbage, collectAll } from './gc-actions.ts';
+import { checkGarbage, collectAll, QUARANTINED, repairAll } from './gc-actions.ts';
 import { checkSecrets } from './key-actions.ts';
 import type { SimProcess } from './process.ts';
 import { forgetNamed } from './retention-actions.ts';
@@ -41,7 +41,7 @@ export async function simulate(
 ): Promise<Outcome> {
   const world = makeWorld(seed, folder, flaw);
   const { scheduler, processes, counts } = world;
-  world.files.hasLinks = hasLinks;
+  world.files.hasLinks = hasLinks && !world.draw.percent(10);
   system.use(scheduler);
   let violation: string | undefined;
   const rejected = (error: unknown): void => {
@@ -71,6 +71,8 @@ async function live(world: World): Promise<void> {
   if (draw.percent(40)) cutPower(world);
   // Whatever happened: the next run of every item needs no cure.
   for (const { name } of world.items) await alone(world, { name: 'backup', run: backUp }, { item: name });
+  // Nothing was given up that it can find again.
+  if (world.counts.has(QUARANTINED)) await alone(world, { name: 'repair', run: repairAll });
   await alone(world, { name: 'verify', run: verifyAll });
   for (const machine of machines) await alone(world, { name: 'check', run: checkAllPoints }, { machine });
   await alone(world, { name: 'secrets', run: checkSecrets });

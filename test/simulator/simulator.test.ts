@@ -48,6 +48,12 @@ describe('a world of crashes, power cuts, full disks and clocks that jump', () =
       'operation failed',
       'outcome unknown',
       'full',
+      'backup goes on with another',
+      'gc closes jobs',
+      'gc deletes packs',
+      'gc stores packs anew',
+      'gc merges segments',
+      'a pack is quarantined',
     ])
       expect(counts.get(what) ?? 0, what).toBeGreaterThan(0);
   }, 120_000);
@@ -66,7 +72,7 @@ describe('a file system that breaks a promise', () => {
     'is found out: %s',
     async (_, flaw) => {
       const found = await outcomes(1, MOST, flaw);
-      expect(failures(found)).toHaveLength(1);
+      expect(failures(found)).toEqual([expect.not.stringContaining('the simulator failed')]);
     },
     120_000,
   );

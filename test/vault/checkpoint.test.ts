@@ -93,6 +93,16 @@ describe('checkpoints', () => {
     }
   });
 
+  it('are not written where they would be longer than what is read', async () => {
+    const store = openMemoryStore(`checkpoint-${count++}`);
+    const log = openLog(store);
+    await log.refresh();
+    const value = new Uint8Array(1_000_000);
+    for (let n = 0; n < 160; n++) await log.commit(job(0), 'staging', () => ({ type: 'setting', key: `${n}`, value }));
+    expect(await store.list('ckpt')).toEqual([96, 128].map((n) => checkpointPath(n).slice(5)));
+    expect((await opened(store)).log.state.sequence).toBe(160);
+  });
+
   it('that cannot be written stop nobody', async () => {
     const inner = openMemoryStore(`checkpoint-${count++}`);
     const store: Store = {

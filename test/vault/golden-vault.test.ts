@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -14,6 +14,9 @@ import {
   type VaultSession,
   verify,
 } from '../../src/index.ts';
+import { PACK_FOLDERS } from '../../src/vault/block-writer.ts';
+import { FOLDERS } from '../../src/vault/create-vault.ts';
+import type { Store } from '../../src/vault/open-store.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 interface Golden {
@@ -68,7 +71,16 @@ describe('the golden vault of this format', () => {
   it('is whole, can be made complete where a copy lost its empty folders, and goes on', async () => {
     await using session = await open();
     expect(await verify(session, { readData: true })).toMatchObject({ ok: true });
-    await repairVault(session);
+    const { store } = session.vault;
+    const before = await filesIn(vault);
+    const lost = await missingFolders(store);
+    const { ok, actions, warnings } = await repairVault(session);
+    expect({ ok, warnings }).toEqual({ ok: true, warnings: [] });
+    // That of locks it makes for its own lock, before it looks.
+    const told = lost.filter((path) => path !== 'locks');
+    expect(actions.map(({ action, where }) => [action, where])).toEqual(told.map((path) => ['make-folder', path]));
+    expect(lost).toContain('staging');
+    expect([await filesIn(vault), await missingFolders(store)]).toEqual([before, []]);
     await unforget(session, [forgotten.ref]);
     expect(await hashOf(session, forgotten.ref)).toBe(forgotten.sha256);
     const disk = join(temp.fresh('disk'), 'disk.raw');
@@ -81,3 +93,18 @@ describe('the golden vault of this format', () => {
     expect(await verify(session, { readData: true })).toMatchObject({ ok: true });
   });
 });
+
+/** Hashes, by path. */
+async function filesIn(folder: string): Promise<string[]> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = found.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
+  const bytes = await Promise.all(paths.map((path) => readFile(path)));
+  return paths.map((path, n) => `${path} ${createHash('sha256').update(bytes[n]!).digest('hex')}`).sort();
+}
+
+/** A repository has no empty folders. */
+async function missingFolders(store: Store): Promise<string[]> {
+  const paths = [...FOLDERS, ...PACK_FOLDERS.map((name) => `packs/${name}`)];
+  const there = await Promise.all(paths.map((path) => store.kind(path)));
+  return paths.filter((_, n) => there[n] === undefined);
+}

@@ -196,6 +196,7 @@ describe('whoever names a slot', () => {
     }
     for (const word of ['', 'x', 'Cron', `${name}0`, 'keys', '../vault.json'])
       await expect(removeSlot(vault, word), word).rejects.toEqual(code('NO_SUCH_SLOT'));
+    await expect(removeSlot(vault, '')).rejects.toThrow('was named by an empty text');
     expect(await namesIn(store)).toHaveLength(2);
   });
 

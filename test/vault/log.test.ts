@@ -5,7 +5,7 @@ import { BinaryWriter } from '../../src/vault/binary.ts';
 import { newObject, type VaultKeys } from '../../src/vault/crypto/keys.ts';
 import { DOMAIN_BODY } from '../../src/vault/crypto/sealer.ts';
 import { type EntryBody, encodeEntry, logPath } from '../../src/vault/log/entry.ts';
-import { Log } from '../../src/vault/log/log.ts';
+import { Log, writingPath } from '../../src/vault/log/log.ts';
 import { openMemoryStore } from '../../src/vault/store/memory-store.ts';
 import type { Store } from '../../src/vault/store/store.ts';
 import { fixedClock, fixedRandom } from '../support/fixed-parts.ts';
@@ -126,7 +126,8 @@ describe('the log', () => {
   });
 
   it('without link(2) keeps no torn entry when one operation of a commit fails', async () => {
-    for (let k = 1; ; k++) {
+    let k = 1;
+    for (; ; k++) {
       const store = newStore();
       await write(store, 2);
       const faults = storeFaults(k, 'one');
@@ -137,7 +138,39 @@ describe('the log', () => {
       expect(next.state.sequence, faults.what).toBe(next.state.jobs.has(job(9)) ? 4 : 3);
       if (!faults.hit) break;
     }
+    expect(k).toBeGreaterThan(8);
   });
+
+  it.each(['late', 'dead'] as const)(
+    'without link(2) has an entry once or not at all, or torn beside the sign that it was being written (%s)',
+    async (mode) => {
+      let torn = 0;
+      for (let k = 1; ; k++) {
+        const store = newStore();
+        await write(store, 2);
+        const faults = storeFaults(k, mode);
+        const commit = openLog(faults.wrap(store), true).commit(job(9), 'staging/x', () => OPEN);
+        const wasTold = await commit.then(
+          () => true,
+          () => false,
+        );
+        const next = openLog(store, true);
+        await next.refresh();
+        if (next.damage) {
+          torn++;
+          expect([wasTold, next.damage.details.path], faults.what).toEqual([false, logPath(3)]);
+          expect(await store.size(writingPath(logPath(3))), faults.what).toBe(0);
+        } else {
+          const isThere = next.state.jobs.has(job(9));
+          expect(isThere || !wasTold, faults.what).toBe(true);
+          const { sequence } = await next.commit(job(10), 'staging/x', () => OPEN);
+          expect(sequence, faults.what).toBe(isThere ? 4 : 3);
+        }
+        if (!faults.hit) break;
+      }
+      expect(torn).toBeGreaterThan(0);
+    },
+  );
 
   it('times never go back, whatever the clock does', async () => {
     const store = newStore();

@@ -1,5 +1,3 @@
-import { syncBuiltinESMExports } from 'node:module';
-import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
 import { createBlockHasher } from '../../src/vault/block-ids.ts';
@@ -17,6 +15,7 @@ import type { Store } from '../../src/vault/store/store.ts';
 import { constantKeyOf, objectKeyOf, unsealByPage } from '../support/by-format-page.ts';
 import { unrefused } from '../support/every-damage.ts';
 import { fixedRandom } from '../support/fixed-parts.ts';
+import { spoilZstd } from '../support/spoilt-codec.ts';
 import { noise, text } from '../support/vault-bench.ts';
 
 const encryptedKeys: VaultKeys = {
@@ -27,11 +26,6 @@ const encryptedKeys: VaultKeys = {
 const clearKeys = { ...encryptedKeys, encrypted: false };
 const BLOCK = 16 * 1024;
 let count = 0;
-
-function replaceZstd(work: typeof zlib.zstdCompressSync): void {
-  zlib.zstdCompressSync = work;
-  syncBuiltinESMExports();
-}
 
 interface Packed {
   store: Store;
@@ -192,10 +186,7 @@ describe('a pack', () => {
   });
 
   it('takes no block that its codec spoilt', async () => {
-    const real = zlib.zstdCompressSync;
-    const other = text(BLOCK, 2);
-    using _undone = { [Symbol.dispose]: () => replaceZstd(real) };
-    replaceZstd(() => real(other));
+    using _spoilt = spoilZstd(text(BLOCK, 2));
     const spoilt = packed(encryptedKeys, 'zstd', [text(BLOCK, 1)]);
     await expect(spoilt).rejects.toMatchObject({ code: 'BUG', hint: expect.stringContaining('memory') });
   });

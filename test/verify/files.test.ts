@@ -2,11 +2,15 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
+import { scrub } from '../../src/jobs/scrub-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
+import { vaultRepairText } from '../../src/report/vault-repair-text.ts';
 import { createStaging } from '../../src/staging/staging-location.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../../src/vault/log/checkpoint.ts';
 import { sealLock } from '../../src/vault/sealed-file.ts';
 import type { VaultState } from '../../src/vault/vault.ts';
+import { plain } from '../report/results.ts';
 import { putFile, readAll } from '../support/copied-store.ts';
 import { diseasesOf } from '../support/every-damage.ts';
 import { hurt } from '../support/hurt-vault.ts';
@@ -61,17 +65,20 @@ describe('a file that does not belong to the vault', () => {
     [`lists/${NAME}`, 'STRANGER'],
     ['lists/all', 'STRANGER'],
     ['locks/me', 'STRANGER'],
-    ['quarantine/log-1', 'QUARANTINE'],
+    ['quarantine/log-1', 'QUARANTINE', 'may be deleted'],
     ['staging/new-0123', 'STAGING'],
     ['staging/entry-01234567', 'STAGING'],
     ['staging/init/vault.json', 'STAGING'],
     [`locks/${'0'.repeat(32)}.0123abcd`, 'LOCK'],
-    ['keys/0123456789abcdef', 'SLOT_UNLISTED'],
-  ])('%s is told as %s, and is no damage', async (path, code) => {
+    ['keys/0123456789abcdef', 'SLOT_UNLISTED', '`vhdvault key remove 0123456789abcdef`'],
+  ])('%s is told as %s, and is no damage', async (path, code, cure = '') => {
     const [finding, ...more] = await findingsWith(path, Uint8Array.of(1));
     expect(more).toEqual([]);
     expect(finding).toMatchObject({ severity: 'info', code, points: [], ranges: [] });
-    const { where, what } = finding as { where: string; what: string };
+    const { where, what, ...told } = finding as { where: string; what: string; cure: string };
+    expect(told.cure).toContain(cure);
+    // It may be a folder.
+    if (code === 'STRANGER' && !path.includes(NAME)) expect(what).toMatch(/^1 name with no business in a vault: /);
     // A folder is told as one.
     expect(`${where} ${what}`).toContain(path.replace(/(init|zz)\/.*/, '$1'));
   });
@@ -192,11 +199,71 @@ describe('folders', () => {
     const made = await makeVault('folder');
     expect((await made.verify()).findings).toEqual([]);
     await rm(join(made.address, 'lists'), { recursive: true });
-    const empty = await emptyPackFolder(made);
+    const empty = await packFolder(made, (packs) => packs === 0);
     await rm(join(made.address, empty), { recursive: true });
     expect((await made.verify()).findings).toMatchObject([
-      { severity: 'warning', code: 'FOLDER', cure: expect.stringContaining(`mkdir -p lists ${empty}`) },
+      {
+        severity: 'warning',
+        code: 'FOLDER',
+        what: expect.stringContaining(`(lists, ${empty})`),
+        cure: '`vhdvault repair` makes them',
+      },
     ]);
+  });
+});
+
+describe('a copy of a vault without its empty folders', () => {
+  it('is told to whoever writes to it, with the cure, and repair makes them, told as one', async () => {
+    const made = await makeVault('folder');
+    const { address } = made;
+    const empty = ['ckpt', 'lists', 'locks', 'staging', 'quarantine', await packFolder(made, (packs) => packs === 0)];
+    for (const path of empty) await rm(join(address, path), { recursive: true });
+    await expect(made.backup('web01', [])).rejects.toMatchObject({
+      ...{ code: 'NOT_FOUND', message: expect.stringContaining(`the folder ${join(address, 'locks')} is missing`) },
+      hint: 'a copy of a vault may lack the folders that were empty: `vhdvault repair` makes them',
+    });
+    await using session = await made.open();
+    const repaired = await repairVault(session);
+    expect(repaired).toMatchObject({ ok: true, warnings: [] });
+    // The lock of the repair made its own.
+    const folders = repaired.actions.map(({ action, where }) => `${action} ${where}`);
+    expect(folders).toEqual(empty.filter((path) => path !== 'locks').map((path) => `make-folder ${path}`));
+    expect(vaultRepairText(repaired, plain).split('\n')).toEqual([
+      `  ckpt, lists, staging, quarantine, ${empty.at(-1)}`,
+      '    the folders were missing',
+      '1 action taken',
+    ]);
+    expect((await verify(session)).findings).toEqual([]);
+    await made.backup('web01', []);
+  });
+
+  it('is not told as lacking a folder whose files are told as lost', async () => {
+    for (const pathOf of [() => 'index', (made: VaultBench) => packFolder(made, (packs) => packs > 0)]) {
+      const made = await makeVault('folder');
+      await using session = await made.open();
+      await rm(join(made.address, await pathOf(made)), { recursive: true });
+      const { ok, findings } = await verify(session);
+      expect([ok, findings.map(({ code }) => code)]).toEqual([false, expect.not.arrayContaining(['FOLDER'])]);
+      expect(await repairVault(session)).toMatchObject({ ok: true });
+    }
+    const { address } = await makeVault('folder');
+    await rm(join(address, 'keys'), { recursive: true });
+    expect((await scrub(address)).findings).toMatchObject([{ code: 'SLOT', where: 'keys' }]);
+  });
+
+  it('with a link that leads nowhere in the place of a folder tells every writer so', async () => {
+    const made = await makeVault('folder');
+    const locks = join(made.address, 'locks');
+    await rm(locks, { recursive: true });
+    await symlink('nowhere', locks);
+    const told = { message: expect.stringContaining(`${locks} is a symbolic link that leads nowhere`) };
+    const hint = expect.stringContaining('or remove the link: then `vhdvault repair` makes the folder');
+    await expect(made.backup('web01', [])).rejects.toMatchObject({ ...told, hint });
+    await using session = await made.open();
+    await expect(repairVault(session)).rejects.toMatchObject({ ...told, hint });
+    await rm(locks);
+    expect(await repairVault(session)).toMatchObject({ ok: true });
+    await made.backup('web01', []);
   });
 });
 
@@ -211,13 +278,16 @@ describe('in the place of a folder', () => {
     await rm(join(made.address, path), { recursive: true });
     await make(join(made.address, path));
     const { findings } = await verify(session);
-    const [what, cure] = [expect.stringContaining(words), expect.stringContaining(`mkdir ${path}`)];
+    const [what, cure] = [
+      expect.stringContaining(words),
+      expect.stringContaining('`vhdvault repair` makes the folder'),
+    ];
     expect(findings).toMatchObject([{ severity: 'damage', code: 'FOLDER', where: path, what, cure }]);
   });
 });
 
-async function emptyPackFolder({ store }: VaultBench): Promise<string> {
+async function packFolder({ store }: VaultBench, fits: (packs: number) => boolean): Promise<string> {
   for (const name of await store.list('packs'))
-    if ((await store.list(`packs/${name}`)).length === 0) return `packs/${name}`;
-  throw new Error('every folder has a pack');
+    if (fits((await store.list(`packs/${name}`)).length)) return `packs/${name}`;
+  throw new Error('there is no such folder');
 }

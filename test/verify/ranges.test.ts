@@ -1,5 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { VhdvaultError } from '../../src/base/errors.ts';
+import { forget } from '../../src/jobs/forget-job.ts';
+import { gc } from '../../src/jobs/gc-job.ts';
+import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { verify } from '../../src/jobs/verify-job.ts';
 import type { VerifyResult } from '../../src/jobs/verify-types.ts';
 import { catalog } from '../../src/point/catalog.ts';
@@ -137,6 +140,42 @@ describe('a quarantined pack', () => {
     const again = await made.bench.backup('a', []);
     expect(again.healed).toBeGreaterThan(0);
     expect((await made.bench.verify(true)).findings).toMatchObject([{ severity: 'info', code: 'QUARANTINED' }]);
+  });
+  it('names which points are forgotten already, and never asks to forget them again', async () => {
+    const { bench, blockAt, places } = await makeHurtItem(folder.fresh('forgotten'));
+    await bench.backup('a', []);
+    const [place] = places.get(blockAt(4))!;
+    await using session = await bench.open();
+    const frames: BadFrames = [place!.ordinal];
+    await session.vault.commit(() => ({ type: 'quarantine', pack: place!.pack, frames }));
+    const refs = (await verify(session)).findings[0]!.points;
+    expect(refs).toHaveLength(2);
+    const steps = [
+      [[], /`vhdvault forget` them; others restore$/],
+      [refs.slice(0, 1), /`vhdvault forget` them; others restore; nothing is to be done for forgotten ones: /],
+      [refs, /^nothing is to be done for forgotten ones: .*`--soft-delete 0s`$/],
+    ] as const;
+    for (const [forgotten, cure] of steps) {
+      if (forgotten.length > 0) await forget(session, { refs: [...forgotten] }, { force: true });
+      expect((await verify(session)).findings).toMatchObject([
+        { severity: 'damage', points: refs, forgotten, cure: expect.stringMatching(cure) },
+      ]);
+    }
+    // As the cure says.
+    await gc(session, { softDelete: 0 });
+    expect((await verify(session)).ok).toBe(true);
+  });
+});
+
+describe('a repair', () => {
+  it('asks for a backup only where a point that is not forgotten lost something', async () => {
+    const { bench, blockAt, places } = await makeHurtItem(folder.fresh('repaired'));
+    const [place] = places.get(blockAt(4))!;
+    await using _ = await hurt(bench.store, packPath(place!.pack), flipAt(place!.offset + 20));
+    await using session = await bench.open();
+    const [ref] = (await verify(session, { readData: true })).findings[0]!.points;
+    await forget(session, { refs: [ref!] }, { force: true });
+    expect(await repairVault(session)).toMatchObject({ ok: true, actions: [{ action: 'quarantine' }], warnings: [] });
   });
 });
 

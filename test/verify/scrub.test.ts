@@ -1,4 +1,4 @@
-import { mkdir, open, symlink } from 'node:fs/promises';
+import { mkdir, open, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../src/base/units.ts';
@@ -155,6 +155,16 @@ describe('scrub', () => {
     ]);
   });
 
+  it('tells that a vault has no log any more, once', async () => {
+    const { address } = await makeVault();
+    await rm(join(address, 'log'), { recursive: true });
+    const { ok, findings } = await scrubbed({ kind: 'folder', path: address });
+    expect(ok).toBe(false);
+    expect(findings).toMatchObject([
+      { code: 'LOG_ENTRY', where: 'log', cure: expect.stringContaining('bring log/ back') },
+    ]);
+  });
+
   it('compares the reserve with its formula', async () => {
     for (const { name, bytes } of diseasesOf(files.get('reserve')!)) {
       await using _ = await hurt(scene.bench.store, 'reserve', () => bytes);
@@ -175,7 +185,7 @@ describe('scrub', () => {
       await using _ = await hurt(scene.bench.store, 'vault.json', change);
       const [finding, ...more] = (await scrubbed()).findings;
       expect(more).toEqual([]);
-      expect(finding).toMatchObject({ severity: 'damage', where: 'vault.json' });
+      expect(finding).toMatchObject({ severity: 'damage', code: 'CONFIG', where: 'vault.json' });
     }
   });
 

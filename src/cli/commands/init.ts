@@ -3,7 +3,7 @@ import { type Command, command } from '../command.ts';
 import { openDisplay } from '../display.ts';
 import { newVaultOptions } from '../options.ts';
 import { parseSize } from '../parse-value.ts';
-import { askSecret, findSecret } from '../secret.ts';
+import { askSecret, findSecret, SECRETS } from '../secret.ts';
 import { sessionOptions, vaultAddress } from '../session.ts';
 
 export const initCommand: Command = command({
@@ -28,6 +28,13 @@ export const initCommand: Command = command({
     if (args.unencrypted && (args['passphrase-file'] !== undefined || args['key-file'] !== undefined)) {
       throw new VhdvaultError('USAGE', '--unencrypted and a passphrase or key file exclude each other', {
         hint: 'leave one of them out',
+      });
+    }
+    // Every later command would take it, and refuse: a passphrase for an unencrypted vault is an error (E4).
+    const set = args.unencrypted && SECRETS.find((name) => run.env[name]);
+    if (set) {
+      throw new VhdvaultError('USAGE', `--unencrypted was given, and ${set} is set`, {
+        hint: `leave --unencrypted out, or unset ${set}: with it, no command opens a vault that is not encrypted`,
       });
     }
     if (args.address !== undefined && args.vault !== undefined) {

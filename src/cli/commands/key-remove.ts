@@ -17,11 +17,16 @@ export const keyRemoveCommand: Command = command({
       describe: 'Its name, label, or the beginning of its name: `vhdvault key list`',
     },
   } as const,
-  options: vaultOptions,
+  options: {
+    ...vaultOptions,
+    force: { type: 'boolean', describe: 'Also what opens the vault now' },
+  } as const,
   run: async (args, run) => {
     const { removeKey } = await import('../../jobs/key-job.ts');
     const { keyChangeText } = await import('../../report/key-text.ts');
-    const result = await inVault(args, run, (session, { signal }) => removeKey(session, args.slot, { signal }));
+    const result = await inVault(args, run, (session, { signal }) =>
+      removeKey(session, args.slot, { signal, force: args.force ?? false }),
+    );
     return { result, text: (look) => keyChangeText(result, look) };
   },
 });

@@ -4,7 +4,8 @@ import { progressOptions, vaultOptions } from '../options.ts';
 
 export const repairCommand: Command = command({
   syntax: 'repair',
-  describe: 'Make a damaged vault one to work with: quarantine bad packs, rebuild the index; deletes nothing',
+  describe:
+    'Make a damaged vault one to work with: quarantine bad packs, rebuild the index, make folders that a copy left out; deletes nothing',
   examples: [
     ['vhdvault repair --dry-run', 'Read everything, and only say what would be done'],
     ['vhdvault repair', 'Then back the items up: what their disks still hold is stored again'],

@@ -6,7 +6,8 @@ import { vaultAddress } from '../session.ts';
 
 export const scrubCommand: Command = command({
   syntax: 'scrub',
-  describe: 'Compare names with bytes of every file of the vault: needs no key, writes nothing',
+  describe:
+    'Compare packs, index segments and lists with their names, which are hashes; follow the chain of the log: needs no key, writes nothing',
   examples: [['vhdvault scrub --vault /mnt/copy/vault', 'Of a copy on a machine that must not know the passphrase']],
   positionals: {},
   options: { ...keylessOptions, ...progressOptions } as const,

@@ -87,10 +87,15 @@ export function parseObjectHeader(bytes: Uint8Array, kind: ObjectKind, path: str
 export function damaged(
   path: string,
   what: string,
-  hint = 'run `vhdvault verify` to see what is hit; other points stay restorable',
+  hint: string = path.startsWith('index/')
+    ? REBUILD
+    : 'run `vhdvault verify` to see what is hit; other points stay restorable',
 ): VhdvaultError {
   return new VhdvaultError('VAULT_DAMAGED', `${path} ${what}`, { hint, details: { path } });
 }
+
+/** Of a segment: packs tell themselves what they hold. */
+const REBUILD = 'run `vhdvault repair`, which makes the index anew from the packs: nothing is lost by this alone';
 
 /** A store reads none where a folder, a pipe or a device lies. */
 export const NO_BYTES = 'has no bytes, it is empty or no file';

@@ -4,6 +4,7 @@ import { equalBytes, toHex } from '../../base/hex.ts';
 import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
+import { LARGEST_CHECKPOINT } from '../largest-object.ts';
 import type { Store } from '../store/store.ts';
 import { checkpointPath, decodeCheckpoint, EVERY, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
 import {
@@ -173,10 +174,13 @@ export class Log {
     const { sequence } = this.state;
     if (sequence - this.#checkpoint < EVERY) return;
     this.#checkpoint = sequence;
+    const checkpoint = encodeCheckpoint(keys, random, this.state);
+    // Nobody would read it: who opens the vault reads the log from an older one on.
+    if (checkpoint.byteLength > LARGEST_CHECKPOINT) return;
     const part = `${folder}/checkpoint-${toHex(random.bytes(4))}`;
     try {
       await using file = await store.create(part);
-      await file.write([encodeCheckpoint(keys, random, this.state)]);
+      await file.write([checkpoint]);
       await store.rename(part, checkpointPath(sequence));
     } catch (error) {
       await store.remove(part);

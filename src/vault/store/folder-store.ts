@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
-import { link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ioError, systemCode, VhdvaultError } from '../../base/errors.ts';
+import { link, lstat, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ioError, isError, systemCode, VhdvaultError } from '../../base/errors.ts';
 import { syncFolder } from '../../io/folder.ts';
 import { writeFully } from '../../io/write-fully.ts';
 import { openObject, readObject } from './read-object.ts';
@@ -40,9 +40,15 @@ export function openFolderStore(root: string, staging?: string): Store {
       return names.sort();
     },
     makeFolder: async (path) => {
-      await mkdir(at(path), { recursive: true }).catch(typed('making the folder', path));
+      await mkdir(at(path), { recursive: true }).catch(async (error: unknown) => {
+        if (await isDeadLink(at(path))) throw deadLink('making the folder', at(path), at(path));
+        throw ioError(error, 'making the folder', at(path));
+      });
     },
-    create: (path) => createFile(at(path)),
+    async create(path) {
+      if (!isInVault(path)) return await createFile(at(path));
+      return await createFile(at(path)).catch(missingFolder('creating', at(path)));
+    },
     async link(from, to) {
       try {
         await link(at(from), at(to));
@@ -52,7 +58,10 @@ export function openFolderStore(root: string, staging?: string): Store {
         throw ioError(error, 'linking', at(to));
       }
     },
-    rename: (from, to) => rename(at(from), at(to)).catch(typed('renaming to', to)),
+    rename: (from, to) =>
+      rename(at(from), at(to))
+        .catch(typed('renaming to', to))
+        .catch(missingFolder('renaming to', at(to))),
     remove: (path) => rm(at(path), { force: true }).catch(typed('removing', path)),
     removeFolder: (path) => rm(at(path), { force: true, recursive: true }).catch(typed('removing', path)),
     syncFolder: (path) => syncFolder(at(path)),
@@ -67,6 +76,37 @@ async function statOf(path: string): Promise<Stats | undefined> {
   return await stat(path).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
     throw ioError(error, 'looking at', path);
+  });
+}
+
+/** Not of a run's own folder in staging/, which another one may have removed. */
+function isInVault(path: string): boolean {
+  return !/^staging\/.*\//.test(path);
+}
+
+/** What copied the vault may have left folders out, or copied links to folders that lie elsewhere. */
+function missingFolder(doing: string, path: string): (error: unknown) => Promise<never> {
+  return async (error) => {
+    const folder = dirname(path);
+    if (!isError(error, 'NOT_FOUND') || (await stat(folder).catch(() => undefined))) throw error;
+    if (await isDeadLink(folder)) throw deadLink(doing, path, folder);
+    throw new VhdvaultError('NOT_FOUND', `${doing} ${path} failed: the folder ${folder} is missing`, {
+      hint: 'a copy of a vault may lack the folders that were empty: `vhdvault repair` makes them',
+      details: error.details,
+      cause: error,
+    });
+  };
+}
+
+async function isDeadLink(path: string): Promise<boolean> {
+  const link = await lstat(path).catch(() => undefined);
+  return link?.isSymbolicLink() === true && (await stat(path).catch(() => undefined)) === undefined;
+}
+
+function deadLink(doing: string, path: string, link: string): VhdvaultError {
+  return new VhdvaultError('NOT_FOUND', `${doing} ${path} failed: ${link} is a symbolic link that leads nowhere`, {
+    hint: 'bring back what it leads to, or remove the link: then `vhdvault repair` makes the folder',
+    details: { path, system: 'ENOENT' },
   });
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ioError } from '../../base/errors.ts';
 import { type ByteSource, openSource } from '../../io/source.ts';
+import { LARGEST_CHECKPOINT } from '../largest-object.ts';
 import type { StoreReader } from './store.ts';
 
 /*
@@ -20,8 +21,8 @@ const MOST_BYTES: Readonly<Record<string, number>> = {
   locks: 64 * KIB,
   staging: MIB,
 };
-/** Of checkpoints: about 100,000 points. */
-const MOST_OF_OTHERS = 128 * MIB;
+/** Of checkpoints. */
+const MOST_OF_OTHERS: number = LARGEST_CHECKPOINT;
 
 /** A whole object; `path` is its path in the store, `file` where it lies. @throws NOT_FOUND, NO_PERMISSION, IO */
 export async function readObject(path: string, file: string): Promise<Uint8Array> {
