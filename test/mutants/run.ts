@@ -12,7 +12,7 @@ import { MUTANTS, type Mutant } from './mutants.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const PARTS = ['src', 'workers', 'test', 'fixtures', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'README.md'];
 const THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
-const TIMED_OUT = /^(Error: )?(Test|Hook) timed out in /;
+const TIMED_OUT = /^(\w+: )?(Test|Hook) timed out in /;
 const [only] = process.argv.slice(2);
 /** As the lines begin; any other verdict proves nothing. */
 const WORDS: Readonly<Record<string, string>> = { failed: 'caught  ', passed: 'SURVIVED' };
@@ -74,6 +74,7 @@ async function apply({ name, file, from, to }: Mutant, folder: string): Promise<
 interface Report {
   testResults: {
     name: string;
+    status: string;
     message: string;
     assertionResults: { status: string; failureMessages: string[] | null }[];
   }[];
@@ -91,7 +92,8 @@ async function verdictOf(folder: string, file: string): Promise<string> {
   if (failed.some(({ failureMessages }) => !failureMessages?.every((message) => TIMED_OUT.test(message))))
     return 'failed';
   if (failed.length > 0) return 'it took too long';
-  if (found.message) return `no test failed, but: ${found.message.split('\n')[0]}`;
+  if (found.status !== 'passed')
+    return `no test failed, but: ${found.message.split('\n')[0] || 'something before them'}`;
   return found.assertionResults.some(({ status }) => status === 'passed') ? 'passed' : 'no test was run';
 }
 
