@@ -85,8 +85,13 @@ export async function removeParts({ store, folder }: StagingLocation, run?: stri
   }
 }
 
-/** Removes a staging location and all in it. */
+/**
+ * Removes a staging location and all in it, the journal last: elsewhere than in the vault, where no gc looks, only that tells the next
+ * run of the item what a kill in the middle left.
+ */
 export async function removeStaging({ store, folder }: StagingLocation): Promise<void> {
+  for (const name of await store.list(folder))
+    if (name !== 'journal') await store.remove(`${folder}/${name}`).catch(() => undefined);
   await store.removeFolder(folder);
 }
 

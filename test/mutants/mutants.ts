@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     red: 'simulator/simulator.test.ts',
   },
   {
-    name: 'the names of packs and segments are not made durable before the commit (index after commit)',
+    name: 'the folders of packs and segments are not synced before the commit',
     file: 'src/cache/write-segments.ts',
     from: `  for (const touched of [...folders, 'index']) await store.syncFolder(touched);`,
     to: `  for (const _touched of [...folders, 'index']) continue;`,
@@ -185,6 +185,55 @@ export const MUTANTS: readonly Mutant[] = [
       return undefined;\n`,
     to: '',
     red: 'jobs/resume.test.ts',
+  },
+  {
+    name: 'a point is committed before its segment is there (index after commit)',
+    file: 'src/cache/write-segments.ts',
+    from: `    await store.rename(path, segmentPath(name));
+    await checkSegmentSize(store, name, size);
+`,
+    to: `    const { sequence } = vault.state;
+    void (async () => {
+      while (vault.state.sequence === sequence) await new Promise((resolve) => setImmediate(resolve));
+      await store.rename(path, segmentPath(name));
+    })().catch(() => undefined);
+`,
+    red: 'backup/faults.test.ts',
+  },
+  {
+    name: 'sweep deletes what a job stored that is open (D4)',
+    file: 'src/prune/orphans.ts',
+    from: 'if (job !== undefined && known.closed.has(job))',
+    to: 'if (job !== undefined)',
+    red: 'prune/sweep.test.ts',
+  },
+  {
+    name: 'a gc trusts the other copy of a block without reading it (D3)',
+    file: 'src/prune/check-copies.ts',
+    from: '    await read(blocks);\n',
+    to: '    for (const { id } of blocks) ids.see(id);\n',
+    red: 'prune/repack.test.ts',
+  },
+  {
+    name: 'a gc spares no forgotten point, however short ago that was',
+    file: 'src/vault/log/liveness.ts',
+    from: '  return forgotten.time === null ? softDelete > 0 : Math.max(0, now - forgotten.time) < softDelete;',
+    to: '  return forgotten.time === null && softDelete > now;',
+    red: 'prune/gc.test.ts',
+  },
+  {
+    name: 'a full disk does not use the reserve',
+    file: 'src/jobs/open-reserve.ts',
+    from: `if (!isError(error, 'NO_SPACE') || !(await free())) throw error;`,
+    to: `if (isError(error) || !(await free())) throw error;`,
+    red: 'prune/full-disk.test.ts',
+  },
+  {
+    name: 'a point that was given up can be brought back',
+    file: 'src/vault/log/replay.ts',
+    from: '    for (const id of points) if (state.points.get(id)?.forgotten) drop(state, state.points, id);\n',
+    to: '',
+    red: 'prune/gc.test.ts',
   },
   {
     name: "a page begins as the base's: blocks that are not stored any more keep their ids",

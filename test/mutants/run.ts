@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { stripTypeScriptTypes } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MUTANTS, type Mutant } from './mutants.ts';
@@ -11,7 +12,10 @@ import { MUTANTS, type Mutant } from './mutants.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const PARTS = ['src', 'workers', 'test', 'fixtures', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'README.md'];
 const THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
+const TIMED_OUT = /^(\w+: )?(Test|Hook) timed out in /;
 const [only] = process.argv.slice(2);
+/** As the lines begin; any other verdict proves nothing. */
+const WORDS: Readonly<Record<string, string>> = { failed: 'caught  ', passed: 'SURVIVED' };
 
 const mutants = MUTANTS.filter(({ name }) => only === undefined || name.includes(only));
 const home = await mkdtemp(join(tmpdir(), 'vhdvault-mutants-'));
@@ -19,15 +23,16 @@ let survived = 0;
 try {
   const files = [...new Set(mutants.map(({ red }) => red))];
   await inTurn(files, async (file, folder) => {
-    if (await isGreen(folder, file)) return;
+    const verdict = await verdictOf(folder, file);
+    if (verdict === 'passed') return;
     survived++;
-    print(`RED WITHOUT A MUTANT  ${file}`);
+    print(`RED WITHOUT A MUTANT  ${file}: ${verdict}`);
   });
   await inTurn(mutants, async (mutant, folder) => {
     await apply(mutant, folder);
-    const isCaught = !(await isGreen(folder, mutant.red));
-    if (!isCaught) survived++;
-    print(`${isCaught ? 'caught  ' : 'SURVIVED'}  ${mutant.name} (${mutant.red})`);
+    const verdict = await verdictOf(folder, mutant.red);
+    if (verdict !== 'failed') survived++;
+    print(`${WORDS[verdict] ?? `NOT JUDGED, ${verdict}`}  ${mutant.name} (${mutant.red})`);
   });
 } finally {
   await rm(home, { recursive: true, force: true });
@@ -59,18 +64,44 @@ async function apply({ name, file, from, to }: Mutant, folder: string): Promise<
   const path = join(folder, file);
   const text = await readFile(path, 'utf8');
   if (text.split(from).length !== 2) throw new Error(`${name}: the text to change is not there once in ${file}`);
-  await writeFile(
-    path,
-    text.replace(from, () => to),
-  );
+  const broken = text.replace(from, () => to);
+  // What cannot even be read is caught by everything.
+  stripTypeScriptTypes(broken);
+  await writeFile(path, broken);
 }
 
-function isGreen(folder: string, file: string): Promise<boolean> {
-  const words = ['vitest', 'run', join('test', file), '--bail', '1'];
+/** The part of vitest's report in JSON that is looked at. */
+interface Report {
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: { status: string; failureMessages: string[] | null }[];
+  }[];
+}
+
+/** `passed` or `failed`, by the tests of this file alone; or why they tell neither. */
+async function verdictOf(folder: string, file: string): Promise<string> {
+  const path = join(folder, 'test', file);
+  const told = join(folder, 'report.json');
+  await runTests(folder, ['vitest', 'run', path, '--bail', '1', '--reporter=json', `--outputFile=${told}`]);
+  const text = await readFile(told, 'utf8').catch(() => undefined);
+  const found = text && (JSON.parse(text) as Report).testResults.find(({ name }) => name === path);
+  if (!found) return 'the file was not run';
+  const failed = found.assertionResults.filter(({ status }) => status === 'failed');
+  if (failed.some(({ failureMessages }) => !failureMessages?.every((message) => TIMED_OUT.test(message))))
+    return 'failed';
+  if (failed.length > 0) return 'it took too long';
+  if (found.status !== 'passed')
+    return `no test failed, but: ${found.message.split('\n')[0] || 'something before them'}`;
+  return found.assertionResults.some(({ status }) => status === 'passed') ? 'passed' : 'no test was run';
+}
+
+async function runTests(folder: string, words: readonly string[]): Promise<void> {
   const child = spawn('npx', words, { cwd: folder, stdio: 'ignore', env: { ...process.env, NODE_COMPILE_CACHE: '' } });
-  return new Promise((resolve, reject) => {
+  await new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve(code === 0));
+    child.on('close', resolve);
   });
 }
 

@@ -9,7 +9,7 @@ import { DurableFiles, FLAWS, type Flaw } from './durable-files.ts';
 import type { Outcome } from './simulate.ts';
 import { simulatedStore } from './simulated-store.ts';
 
-const SEEDS = 24;
+const SEEDS = 28;
 /** A flaw must show within so many. */
 const MOST = 60;
 

@@ -29,15 +29,18 @@ export interface VaultAction {
 
 export type VaultCommand =
   | { do: 'init' }
-  | { do: 'backup'; item: string; disks: readonly string[]; post?: string }
+  /** `staging`: a folder of the home. */
+  | { do: 'backup'; item: string; disks: readonly string[]; post?: string; type?: 'full'; staging?: string }
   | { do: 'restore'; ref: string; to: string; force?: boolean }
-  | { do: 'forget'; refs: readonly string[] }
+  /** `gc`: all is freed in the same run. */
+  | { do: 'forget'; refs: readonly string[]; gc?: true }
   | { do: 'forget by a rule'; item: string; last: number }
   | { do: 'unforget'; refs: readonly string[] }
   | { do: 'pin' | 'unpin'; ref: string }
   | { do: 'protect'; minRetention: string }
   | { do: 'key add'; passphrase: string; label: string }
-  | { do: 'key change'; passphrase: string }
+  /** Of the slot that opens the vault, or of this one. */
+  | { do: 'key change'; passphrase: string; slot?: string }
   | { do: 'key remove'; slot: string }
   | { do: 'repair' }
   | { do: 'gc'; grace: number; softDelete: number };
@@ -64,7 +67,8 @@ export async function perform(action: VaultAction, parts: SessionOptions['parts'
   const vault = join(home, 'vault');
   const options = optionsOf(action, parts);
   if (command.do === 'init') return await createVault(vault, { ...options, blockSize: BLOCK, compression: 'lz4' });
-  await using session = await openVault(vault, options);
+  const staging = command.do === 'backup' && command.staging !== undefined && { staging: join(home, command.staging) };
+  await using session = await openVault(vault, { ...options, ...staging });
   return await performIn(session, action, command);
 }
 
@@ -80,12 +84,19 @@ async function performIn(
         session,
         command.item,
         command.disks.map((name) => `${name}=${at(`${name}.raw`)}`),
-        { ...(command.post !== undefined && { post: command.post }) },
+        {
+          ...(command.post !== undefined && { post: command.post }),
+          ...(command.type !== undefined && { type: command.type }),
+        },
       );
     case 'restore':
       return await restore(session, command.ref, { to: at(command.to), force: command.force ?? false });
     case 'forget':
-      return await forget(session, { refs: command.refs }, { acceptClock });
+      return await forget(
+        session,
+        { refs: command.refs },
+        { acceptClock, ...(command.gc && { gc: true, softDelete: 0, grace: 0 }) },
+      );
     case 'forget by a rule':
       return await forget(session, { items: [command.item], rules: { last: command.last } }, { acceptClock });
     case 'unforget':
@@ -99,7 +110,10 @@ async function performIn(
     case 'key add':
       return await addKey(session, { passphrase: command.passphrase, label: command.label });
     case 'key change':
-      return await changeKey(session, { passphrase: command.passphrase });
+      return await changeKey(session, {
+        passphrase: command.passphrase,
+        ...(command.slot !== undefined && { slot: command.slot }),
+      });
     case 'key remove':
       return await removeKey(session, command.slot);
     case 'repair':

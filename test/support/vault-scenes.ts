@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { logText, noise } from '../../fixtures/noise.ts';
@@ -10,6 +10,8 @@ import { BLOCK, perform, type VaultAction, type VaultCommand } from './vault-act
 
 /** Opens the vaults of scenes, too. */
 export const OTHER_SECRET = 'another horse and its battery';
+/** Folder of a home in which a run may stage. */
+export const STAGED = 'staged';
 export const NEW_SECRET = 'a horse that nobody has seen yet';
 
 /** A vault with a history, and points by the names that scenes know them by. */
@@ -49,6 +51,14 @@ export const SCENES: readonly VaultScene[] = [
     await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
     return { do: 'backup', item: 'box', disks: ['a'], post: 'exit 0' };
   }),
+  scene('a backup that stages elsewhere', 'more', async ({ home }) => {
+    await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
+    return { do: 'backup', item: 'box', disks: ['a'], staging: STAGED };
+  }),
+  scene('a full backup where less would do', 'more', async ({ home }) => {
+    await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
+    return { do: 'backup', item: 'box', disks: ['a'], type: 'full' };
+  }),
   scene('a backup of what did not change', 'more', async () => ({ do: 'backup', item: 'box', disks: ['a'] })),
   scene('a backup that goes on with another', 'more', async ({ home }) => {
     await writeDisk(home, 'a', [41, 2, 0, 11, 42, 5, 43, 7, 8, 9]);
@@ -67,6 +77,10 @@ export const SCENES: readonly VaultScene[] = [
     ...{ do: 'restore', ref: points.latest, to: 'restored.vhd' },
   })),
   scene('forgetting points', 'same', async ({ points }) => ({ do: 'forget', refs: [points.old, points.web] })),
+  scene('forgetting, and freeing them at once', 'NO_SUCH_POINT', async ({ home, points }) => {
+    await perform({ home, command: { do: 'unpin', ref: points.pinned } });
+    return { do: 'forget', refs: [points.old, points.pinned, points.web], gc: true };
+  }),
   scene('forgetting by a rule', 'same', async () => ({ do: 'forget by a rule', item: 'box', last: 1 })),
   scene('bringing a point back', 'same', async ({ points }) => ({ do: 'unforget', refs: [points.forgotten] })),
   scene('pinning a point', 'same', async ({ points }) => ({ do: 'pin', ref: points.old })),
@@ -78,9 +92,24 @@ export const SCENES: readonly VaultScene[] = [
   scene('protecting all points', 'same', async () => ({ do: 'protect', minRetention: '3d' })),
   scene('adding a key', 'USAGE', async () => ({ do: 'key add', passphrase: NEW_SECRET, label: 'new' })),
   scene('changing a key', 'VAULT_KEY_WRONG', async () => ({ do: 'key change', passphrase: NEW_SECRET })),
+  scene('changing another key', 'same', async () => ({
+    ...{ do: 'key change', passphrase: NEW_SECRET, slot: 'other' },
+  })),
   scene('removing a key', 'NO_SUCH_SLOT', async () => ({ do: 'key remove', slot: 'other' })),
   scene('repairing a damaged pack', 'same', async ({ home }) => {
     await flip(await newest(join(home, 'vault', 'packs')), 300);
+    return { do: 'repair' };
+  }),
+  scene('repairing a pack that was brought back', 'same', async ({ home }) => {
+    const pack = await newest(join(home, 'vault', 'packs'));
+    const good = await readFile(pack);
+    await flip(pack, 300);
+    await perform({ home, command: { do: 'repair' } });
+    await writeFile(pack, good);
+    return { do: 'repair' };
+  }),
+  scene('repairing a vault that lacks folders', 'same', async ({ home }) => {
+    await removeEmptyFolders(join(home, 'vault'));
     return { do: 'repair' };
   }),
   scene('repairing a damaged index', 'same', async ({ home }) => {
@@ -209,6 +238,12 @@ async function growLog(home: string, pinned: string, entries: number): Promise<v
     const isPinned = (await readdir(join(home, 'vault', 'log'))).length % 2 === 0;
     await perform({ home, command: { do: isPinned ? 'unpin' : 'pin', ref: pinned } });
   }
+}
+
+/** As a tool does that copies files only; of the 256 folders of packs those that are enough. */
+async function removeEmptyFolders(folder: string): Promise<void> {
+  await run('find', [folder, '-mindepth', '1', '-maxdepth', '1', '-type', 'd', '-empty', '-delete']);
+  await run('find', [join(folder, 'packs'), '-name', '0[0-3]', '-empty', '-delete']);
 }
 
 /** The file that was written last. */

@@ -1,6 +1,6 @@
 import { type FileCall, recordFileCalls } from './call-faults.ts';
-import type { VaultAction } from './vault-action.ts';
-import { type Known, type Left, lookAt, whatIsLeft } from './vault-scene-checks.ts';
+import { perform, type VaultAction } from './vault-action.ts';
+import { type Facts, type Known, type Left, lookAt, whatIsLeft } from './vault-scene-checks.ts';
 import { type Base, copyHome, removeHome, type VaultScene } from './vault-scenes.ts';
 
 /** A scene that is ready to be played. */
@@ -26,8 +26,25 @@ export async function prepareStage(scene: VaultScene, base: Base, home: string):
   const after = await lookAt(whole, `${whole}-judge`);
   // What is damaged and was repaired is the only thing that stays.
   const left = action.command.do === 'repair' ? await whatIsLeft(whole) : NOTHING;
+  const between = await factsBetween(action);
   for (const one of [whole, `${home}-judge`, `${whole}-judge`]) await removeHome(one);
-  return { scene, action, known: { before, after, left }, calls: calls.map((call) => moved(call, whole, home)) };
+  return {
+    scene,
+    action,
+    known: { before, after, left, ...(between && { between }) },
+    calls: calls.map((call) => moved(call, whole, home)),
+  };
+}
+
+/** A forget that runs a gc commits both, one after the other. */
+async function factsBetween({ home, command }: VaultAction): Promise<Facts | undefined> {
+  if (command.do !== 'forget' || !command.gc) return undefined;
+  const half = `${home}-half`;
+  await copyHome(home, half);
+  await perform({ home: half, command: { do: 'forget', refs: command.refs } });
+  const facts = await lookAt(half, `${half}-judge`);
+  for (const one of [half, `${half}-judge`]) await removeHome(one);
+  return facts;
 }
 
 /** The same elsewhere. */
