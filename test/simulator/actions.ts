@@ -86,10 +86,12 @@ async function readOne(world: World, process: SimProcess): Promise<void> {
 export async function verifyAll(world: World, process: SimProcess): Promise<void> {
   const readData = world.draw.percent(50);
   await using session = await openSession(world, process);
+  const { quarantined } = session.vault.state;
+  const before = quarantined.size;
   const { findings } = await verify(session, { readData, signal: process.cancelled.signal });
   const damage = findings.filter(({ severity }) => severity === 'damage');
-  // What is quarantined counts as lost until a repair has looked again.
-  if (session.vault.state.quarantined.size > 0 && world.counts.has(QUARANTINED)) return;
+  // What is quarantined counts as lost until a repair has looked again, perhaps meanwhile.
+  if (world.counts.has(QUARANTINED) && (before > 0 || session.vault.state.quarantined.size > 0)) return;
   // An I/O error is told like damage.
   if (damage.length === 0 || process.troubles.has('fault') || process.state !== 'running') return;
   throw new Violation(

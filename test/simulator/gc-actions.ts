@@ -58,8 +58,9 @@ export async function quarantineOne(world: World, process: SimProcess): Promise<
   const usable = packs.filter((pack) => !vault.state.condemned.has(pack) && !vault.state.quarantined.has(pack));
   if (usable.length === 0) return;
   const [pack, frames] = [draw.one(usable), draw.one(['all', [0]] as const)];
-  await vault.commit(() => ({ type: 'quarantine', pack, frames }));
+  // Who dies of it may have been done.
   count(world, QUARANTINED);
+  await vault.commit(() => ({ type: 'quarantine', pack, frames }));
 }
 
 export const QUARANTINED = 'a pack is quarantined';

@@ -4,7 +4,7 @@ import { VhdvaultError } from '../../src/base/errors.ts';
 import { BinaryWriter } from '../../src/vault/binary.ts';
 import { newObject, type VaultKeys } from '../../src/vault/crypto/keys.ts';
 import { DOMAIN_BODY } from '../../src/vault/crypto/sealer.ts';
-import { type EntryBody, encodeEntry, logPath } from '../../src/vault/log/entry.ts';
+import { type EntryBody, encodeEntry, isAuthentic, logPath } from '../../src/vault/log/entry.ts';
 import { Log, writingPath } from '../../src/vault/log/log.ts';
 import { openMemoryStore } from '../../src/vault/store/memory-store.ts';
 import type { Store } from '../../src/vault/store/store.ts';
@@ -131,9 +131,21 @@ describe('the log', () => {
       const store = newStore();
       await write(store, 2);
       const faults = storeFaults(k, 'one');
-      const failing = openLog(faults.wrap(store), true);
-      await failing.commit(job(9), 'staging/x', () => OPEN).catch(() => undefined);
+      let seen: Uint8Array | undefined;
+      const watched: Store = {
+        ...store,
+        async remove(path) {
+          if (path === logPath(3)) seen = await store.get(path);
+          await store.remove(path);
+        },
+      };
+      const failing = openLog(faults.wrap(watched), true);
+      const told = await failing.commit(job(9), 'staging/x', () => OPEN).catch((error: VhdvaultError) => error.code);
+      // A reader may have seen it, and another one built on it.
+      if (seen) expect(isAuthentic(keys, seen, 3), faults.what).toBe(false);
       const next = openLog(store, true);
+      await next.refresh();
+      if (next.state.jobs.has(job(9))) expect(told, faults.what).not.toBe('IO');
       await next.commit(job(10), 'staging/x', () => OPEN);
       expect(next.state.sequence, faults.what).toBe(next.state.jobs.has(job(9)) ? 4 : 3);
       if (!faults.hit) break;

@@ -253,10 +253,7 @@ export class Log {
     try {
       await store.syncFolder('log');
     } catch (cause) {
-      throw new VhdvaultError('OUTCOME_UNKNOWN', `${path} was written but could not be made durable`, {
-        hint: 'look at the disk of the vault, then run `vhdvault points`: the point is there, or the next backup makes it anew',
-        cause,
-      });
+      throw notSure(path, cause);
     }
     if (this.state.sequence < entry.sequence) applyEntry(this.state, entry, hashOf(bytes));
     this.#durable = entry.sequence;
@@ -292,6 +289,7 @@ export class Log {
   async #createExclusive(path: string, bytes: Uint8Array): Promise<boolean> {
     const { store } = this.#options;
     const sign = writingPath(path);
+    const isWhole = (found: Uint8Array | undefined): boolean => isStart(found, bytes, bytes.byteLength);
     const unlessThere = (error: unknown): undefined => {
       if (!isError(error, 'TARGET_EXISTS')) throw error;
     };
@@ -307,14 +305,26 @@ export class Log {
       }
       await store.remove(sign).catch(() => undefined);
       // Who took this run for dead set the entry aside.
-      return isStart(await store.get(path).catch(absent), bytes, bytes.byteLength);
-    } catch (error) {
-      // Torn, it would stop every writer from now on. It is ours, and there is no other writer who could have seen it.
-      const there = await store.get(path).catch(absent);
+      return isWhole(await store.get(path).catch(absent));
+    } catch (cause) {
+      const there = await store.get(path).catch((error: unknown) => {
+        if (isError(error, 'NOT_FOUND')) return undefined;
+        throw notSure(path, cause);
+      });
+      // Others may have read it already, and built on it.
+      if (isWhole(there)) throw notSure(path, cause);
+      // Torn, it would stop every writer from now on; it is ours, and nobody can have read it.
       if (isStart(there, bytes)) await store.remove(path).catch(() => undefined);
-      throw error;
+      throw cause;
     }
   }
+}
+
+function notSure(path: string, cause: unknown): VhdvaultError {
+  return new VhdvaultError('OUTCOME_UNKNOWN', `${path} was written but could not be made durable`, {
+    hint: 'look at the disk of the vault, then run `vhdvault points`: the point is there, or the next backup makes it anew',
+    cause,
+  });
 }
 
 const NO_FILE = 'is a link to a file that is not there';
