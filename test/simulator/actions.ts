@@ -141,7 +141,17 @@ export async function checkAllPoints(world: World, process: SimProcess): Promise
     broughtBack(world, process, refs);
   }
   const saved = new Map(world.saved.map((point) => [point.ref, point]));
-  for (const [ref, point] of found) await checkPoint(session, saved.get(ref) ?? untold(world, ref, point));
+  for (const [ref, point] of found) {
+    try {
+      await checkPoint(session, saved.get(ref) ?? untold(world, ref, point));
+    } catch (error) {
+      // Of a forgotten point that could not be read whole a gc keeps what it can read (D2).
+      const mayLack = world.lacking.has(ref) || (world.counts.has(QUARANTINED) && refs.includes(ref));
+      if (!mayLack || !isError(error, 'VAULT_DAMAGED')) throw error;
+      world.lacking.add(ref);
+      count(world, 'a forgotten point lost blocks to a quarantine');
+    }
+  }
 }
 
 /** Of a run that died after its commit: any time's content will do. */

@@ -35,6 +35,8 @@ export interface World {
   forgottenBefore: Set<string>;
   /** Runs that forget by rules now, and of which item. */
   forgetting: Set<{ process: SimProcess; targets: string }>;
+  /** Points that lost blocks while they were forgotten and a pack of theirs quarantined. */
+  lacking: Set<string>;
   /** Whatever may open the vault; none where it is not encrypted. */
   secrets: SimSecret[];
   folder: string;
@@ -63,6 +65,7 @@ export function makeWorld(seed: number, folder: string, flaw?: Flaw): World {
     saved: [],
     forgottenBefore: new Set(),
     forgetting: new Set(),
+    lacking: new Set(),
     secrets: drawSecrets(draw, folder),
     counts: new Map(),
   };
