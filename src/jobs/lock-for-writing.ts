@@ -1,9 +1,8 @@
 import { isError, VhdvaultError } from '../base/errors.ts';
-import { findBadEntry, setAside } from '../repair/set-aside.ts';
 import { settleInit } from '../vault/create-vault.ts';
-import { logEntryPath, type Vault, writingPath } from '../vault/vault.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
 import type { VaultSession } from './session.ts';
+import { settleEntries } from './settle-entries.ts';
 
 /**
  * Locks what a command writes to: an item, or nothing where it works on none. A vault for a single writer is locked
@@ -23,7 +22,7 @@ export async function lockForWriting(
   if (item === undefined && !singleWriter) return NO_LOCK;
   const lock = await lockItem(vault, item ?? '', signal).catch(failedToWrite);
   try {
-    if (singleWriter) await settleTornEntry(vault, notice).catch(failedToWrite);
+    if (singleWriter) await settleEntries(vault, notice).catch(failedToWrite);
     if (vault.damage) throw vault.damage;
     await compare();
     return lock;
@@ -31,19 +30,6 @@ export async function lockForWriting(
     await lock[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** An entry that its writer, who is dead, had not finished and told nobody of (L3). */
-async function settleTornEntry(vault: Vault, notice: (text: string) => void): Promise<void> {
-  await vault.refresh();
-  const bad = await findBadEntry(vault);
-  const signs = (await vault.store.list('staging')).filter((name) => name.startsWith('writing-'));
-  if (bad && signs.some((name) => `staging/${name}` === writingPath(logEntryPath(bad.sequence)))) {
-    await setAside(vault, bad);
-    notice('an entry of the log that a killed run had not finished was moved aside');
-  }
-  // Behind damage of another kind the next run looks again.
-  if (!vault.damage) for (const name of signs) await vault.store.remove(`staging/${name}`);
 }
 
 const NO_LOCK: ItemLock = {

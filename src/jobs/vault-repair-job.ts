@@ -14,7 +14,7 @@ import { findRecoveredPacks, type RecoveredPack } from '../repair/recovered-pack
 import { findBadEntry, setAside, untoldEntries } from '../repair/set-aside.ts';
 import { segmentPath } from '../vault/block-index.ts';
 import { packPath } from '../vault/block-writer.ts';
-import { type AddedSegment, logEntryPath, type Vault } from '../vault/vault.ts';
+import { type AddedSegment, logEntryPath } from '../vault/vault.ts';
 import { buildIndex } from '../verify/build-index.ts';
 import { Findings, type PointFinding } from '../verify/findings.ts';
 import { knownState } from '../verify/known-state.ts';
@@ -22,6 +22,7 @@ import { type Verified, verifyVault } from '../verify/verify-vault.ts';
 import { type ItemLock, lockItem } from './item-lock.ts';
 import { failedToWrite } from './lock-for-writing.ts';
 import type { VaultSession } from './session.ts';
+import { settleEntries } from './settle-entries.ts';
 import type { RepairVaultOptions, RepairVaultResult, VaultRepairAction } from './vault-repair-types.ts';
 import { withStaging } from './with-staging.ts';
 import { withWorkFolder } from './work-folder.ts';
@@ -39,7 +40,7 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
   const { dryRun = false, signal } = options;
   throwIfAborted(signal);
   const begun = vault.clock.monotonic();
-  await using lock = dryRun ? undefined : await lockRepair(vault, signal);
+  await using lock = dryRun ? undefined : await lockRepair(session, signal);
   return await withWorkFolder(session, async (folder) => {
     const repair = { session, options, folder, actions: [] as VaultRepairAction[] };
     await repairLog(repair, async () => lock?.isHeld() ?? false).catch(failedToWrite);
@@ -61,10 +62,17 @@ export async function repairVault(session: VaultSession, options: RepairVaultOpt
 }
 
 /** Two at once would move what the other one wrote. */
-async function lockRepair(vault: Vault, signal: AbortSignal | undefined): Promise<ItemLock> {
+async function lockRepair({ vault, notice }: VaultSession, signal: AbortSignal | undefined): Promise<ItemLock> {
   // A copy may have lost its empty folders.
   await vault.store.makeFolder('locks').catch(failedToWrite);
-  return await lockItem(vault, GC_ITEM, signal);
+  const lock = await lockItem(vault, GC_ITEM, signal);
+  try {
+    if (vault.config.singleWriter) await settleEntries(vault, notice).catch(failedToWrite);
+    return lock;
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Nobody needs what only forgotten points lost. */

@@ -43,14 +43,20 @@ export async function underOwnJob<T>(
       if (isError(error, 'OUTCOME_UNKNOWN')) outcome = 'unknown';
       // Its staging location may be gone, too, and the error be of that.
       else await vault.refresh().catch(() => undefined);
-      const wasClosed = outcome === 'known' && vault.state.jobs.get(job) === 'closed';
-      if (!isError(error) || isError(error, 'CANCELLED') || !wasClosed || tries === MOST_JOBS) throw error;
+      const isLost = vault.state.jobs.get(job) === 'closed' || (await wasRemoved(vault, staging.folder, error));
+      if (!isError(error) || isError(error, 'CANCELLED', 'OUTCOME_UNKNOWN') || !isLost || tries === MOST_JOBS)
+        throw error;
     } finally {
       // What stays is found by the next gc.
       if (outcome === 'known') await endJob(vault, own).catch(() => undefined);
       await removeStaging(staging).catch(() => undefined);
     }
   }
+}
+
+/** Stopped for a while before its job was open, the run was taken for dead by another gc. */
+async function wasRemoved({ store }: Vault, folder: string, error: unknown): Promise<boolean> {
+  return isError(error, 'NOT_FOUND') && (await store.size(`${folder}/journal`).catch(() => 0)) === undefined;
 }
 
 /**

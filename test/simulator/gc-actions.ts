@@ -1,5 +1,6 @@
 import { gc } from '../../src/jobs/gc-job.ts';
 import type { GcResult } from '../../src/jobs/gc-types.ts';
+import { lockForWriting } from '../../src/jobs/lock-for-writing.ts';
 import { repairVault } from '../../src/jobs/vault-repair-job.ts';
 import { type CatalogPoint, everyPoint } from '../../src/point/catalog.ts';
 import { openSegment, segmentPath } from '../../src/vault/block-index.ts';
@@ -58,6 +59,7 @@ export async function quarantineOne(world: World, process: SimProcess): Promise<
   const usable = packs.filter((pack) => !vault.state.condemned.has(pack) && !vault.state.quarantined.has(pack));
   if (usable.length === 0) return;
   const [pack, frames] = [draw.one(usable), draw.one(['all', [0]] as const)];
+  await using _ = await lockForWriting(session, undefined, process.cancelled.signal);
   // Who dies of it may have been done.
   count(world, QUARANTINED);
   await vault.commit(() => ({ type: 'quarantine', pack, frames }));

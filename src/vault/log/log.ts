@@ -5,6 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
 import { LARGEST_CHECKPOINT } from '../largest-object.ts';
+import { writeObject } from '../open-store.ts';
 import type { Store } from '../store/store.ts';
 import { checkpointPath, decodeCheckpoint, EVERY, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
 import {
@@ -67,17 +68,36 @@ export class Log {
     if (before === 0) await this.#beginAtCheckpoint();
     for (;;) {
       const next = this.state.sequence + 1;
-      const stored = await store.get(logPath(next)).catch(absentOrUnread);
+      const stored = await this.#read(next);
       // Another call replayed it meanwhile.
       if (this.state.sequence >= next) continue;
+      if (stored === UNFINISHED) break;
       damage = stored instanceof VhdvaultError ? unreadEntry(next, stored) : stored && this.#apply(stored);
-      if (!stored || damage) break;
+      if (damage) break;
+      if (stored) continue;
+      damage = await this.#findGap();
+      break;
     }
-    damage ??= await this.#findGap();
     // A repair moves what tells of it.
     if (this.#cut && (await store.size(this.#cut.by).catch(() => 0)) === undefined) this.#cut = undefined;
     this.damage = damage ?? this.#cut?.damage;
     return this.state.sequence - before;
+  }
+
+  async #read(sequence: number): Promise<Uint8Array | VhdvaultError | typeof UNFINISHED | undefined> {
+    const { store, singleWriter } = this.#options;
+    const stored = await store.get(logPath(sequence)).catch(absentOrUnread);
+    if (!singleWriter || !(stored instanceof Uint8Array)) return stored;
+    if (await this.#isUnfinished(sequence, stored)) return UNFINISHED;
+    // It was read while it was being written, perhaps, and is done by now.
+    return await store.get(logPath(sequence)).catch(absentOrUnread);
+  }
+
+  /** Without link(2) an entry counts when it is durable, and its sign gone (L3). Another writer's sign tells another hash. */
+  async #isUnfinished(sequence: number, stored: Uint8Array): Promise<boolean> {
+    const { store, keys } = this.#options;
+    const told = await store.get(writingPath(logPath(sequence))).catch(absent);
+    return told !== undefined && (equalBytes(told, hashOf(stored)) || !isAuthentic(keys, stored, sequence));
   }
 
   /**
@@ -207,7 +227,10 @@ export class Log {
   /** Foreign entries that a decision rests on, or that are remembered, must not vanish in a power cut (L3). */
   async makeDurable(): Promise<void> {
     if (this.#durable === this.state.sequence) return;
-    await this.#options.store.syncFolder('log');
+    const { store, singleWriter } = this.#options;
+    await store.syncFolder('log');
+    // That its sign is gone.
+    if (singleWriter) await store.syncFolder('staging');
     this.#durable = this.state.sequence;
   }
 
@@ -248,7 +271,9 @@ export class Log {
     const { store, keys, random, singleWriter } = this.#options;
     const { bytes, nonce } = encodeEntry(keys, random, this.state.head, entry);
     const path = logPath(entry.sequence);
-    const won = singleWriter ? await this.#createExclusive(path, bytes) : await this.#link(path, bytes, nonce, folder);
+    const won = singleWriter
+      ? await this.#createExclusive(path, bytes, entry.sequence)
+      : await this.#link(path, bytes, nonce, folder);
     if (!won) return false;
     try {
       await store.syncFolder('log');
@@ -286,24 +311,36 @@ export class Log {
     }
   }
 
-  async #createExclusive(path: string, bytes: Uint8Array): Promise<boolean> {
+  async #createExclusive(path: string, bytes: Uint8Array, sequence: number): Promise<boolean> {
     const { store } = this.#options;
-    const sign = writingPath(path);
+    const [sign, hash] = [writingPath(path), hashOf(bytes)];
     const isWhole = (found: Uint8Array | undefined): boolean => isStart(found, bytes, bytes.byteLength);
-    const unlessThere = (error: unknown): undefined => {
-      if (!isError(error, 'TARGET_EXISTS')) throw error;
+    const isTaken = async (): Promise<boolean> => {
+      const there = await store.get(path).catch(absent);
+      if (there && (await this.#isUnfinished(sequence, there))) throw beingWritten();
+      return there !== undefined;
     };
-    await (await store.create(sign).catch(unlessThere))?.[Symbol.asyncDispose]();
-    await store.syncFolder('staging');
+    if (await isTaken()) return false;
+    // Of a run that died before it had an entry.
+    await store.remove(sign);
+    await writeObject(store, sign, hash).catch(unlessThere);
     const created = await store.create(path).catch(unlessThere);
-    if (!created) return false;
+    if (!created) {
+      // A link that leads nowhere, perhaps: the next look lists.
+      if (!(await isTaken())) this.#isWhole = false;
+      return false;
+    }
     try {
       {
         await using file = created;
         await file.write([bytes]);
         await file.sync();
       }
-      await store.remove(sign).catch(() => undefined);
+      await store.syncFolder('log');
+      // From now on it counts. Who took this run for dead may have a sign of its own there.
+      const told = await store.get(sign).catch(absent);
+      if (told && equalBytes(told, hash)) await store.remove(sign);
+      await store.syncFolder('staging');
       // Who took this run for dead set the entry aside.
       return isWhole(await store.get(path).catch(absent));
     } catch (cause) {
@@ -311,9 +348,8 @@ export class Log {
         if (isError(error, 'NOT_FOUND')) return undefined;
         throw notSure(path, cause);
       });
-      // Others may have read it already, and built on it.
+      // With its sign it does not count yet, and the next writer makes it count.
       if (isWhole(there)) throw notSure(path, cause);
-      // Torn, it would stop every writer from now on; it is ours, and nobody can have read it.
       if (isStart(there, bytes)) await store.remove(path).catch(() => undefined);
       throw cause;
     }
@@ -326,6 +362,19 @@ function notSure(path: string, cause: unknown): VhdvaultError {
     cause,
   });
 }
+
+function beingWritten(): VhdvaultError {
+  return new VhdvaultError('ITEM_LOCKED', 'another run is writing to the vault, which takes one writer at a time', {
+    hint: 'run it again when the other one has ended; nothing is lost',
+  });
+}
+
+/** For `catch`, where the name may be taken. */
+function unlessThere(error: unknown): undefined {
+  if (!isError(error, 'TARGET_EXISTS')) throw error;
+}
+
+const UNFINISHED = 'unfinished';
 
 const NO_FILE = 'is a link to a file that is not there';
 
@@ -347,8 +396,8 @@ function isStart(found: Uint8Array | undefined, bytes: Uint8Array, least = 0): b
 }
 
 /**
- * Where link(2) is missing, the sign that an entry is being written: one that a kill tore and that has it was told to nobody, and
- * may be set aside under the vault's lock (L3).
+ * Where link(2) is missing, the sign that an entry is being written, with its hash: until it is gone the entry counts for nobody. What
+ * a kill left is settled by the next writer, under the vault's lock (L3).
  */
 export function writingPath(entry: string): string {
   return `staging/writing-${entry.slice('log/'.length)}`;

@@ -88,7 +88,11 @@ const REPLAY: { [Type in EntryBody['type']]: Replay<Type> } = {
     if (hasRunOut || retention >= inForce.retention) protects.push({ sequence, time: now, retention });
   },
   condemn(state, { points, packs }, { sequence, time }) {
-    for (const id of points) if (state.points.get(id)?.forgotten) drop(state, state.points, id);
+    for (const id of points) {
+      if (!state.points.get(id)?.forgotten) continue;
+      drop(state, state.points, id);
+      state.doubted.delete(id);
+    }
     condemn(state, packs, { sequence, time });
   },
   swept(state, { packs, segments }) {
