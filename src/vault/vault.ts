@@ -28,10 +28,10 @@ export {
 } from './log/entry.ts';
 export { MOST_PACKS } from './log/entry-body.ts';
 export { FOR_EVER, isLive, isPinned, isSpared, leastAge } from './log/liveness.ts';
-export { writingPath } from './log/log.ts';
 export { VERBS } from './log/replay.ts';
 export { sequenceName, sequencesIn } from './log/sequence.ts';
 export type { AddedSegment, LoggedPoint, VaultState } from './log/state.ts';
+export { writingPath } from './log/without-links.ts';
 
 /** Packs that are condemned or quarantined (J3): nothing new may refer to what is in them. */
 export function unusablePacks({ condemned, quarantined }: VaultState): string[] {

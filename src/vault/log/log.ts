@@ -5,7 +5,6 @@ import type { Random } from '../../base/random.ts';
 import { damaged } from '../codec/object-header.ts';
 import type { VaultKeys } from '../crypto/keys.ts';
 import { LARGEST_CHECKPOINT } from '../largest-object.ts';
-import { writeObject } from '../open-store.ts';
 import type { Store } from '../store/store.ts';
 import { checkpointPath, decodeCheckpoint, EVERY, encodeCheckpoint, removeOldCheckpoints } from './checkpoint.ts';
 import {
@@ -22,6 +21,7 @@ import {
 import { applyEntry } from './replay.ts';
 import { sequencesIn } from './sequence.ts';
 import { emptyState, type VaultState } from './state.ts';
+import { createInPlace, isUnfinished, notSure } from './without-links.ts';
 
 export interface LogOptions {
   store: Store;
@@ -88,16 +88,9 @@ export class Log {
     const { store, singleWriter } = this.#options;
     const stored = await store.get(logPath(sequence)).catch(absentOrUnread);
     if (!singleWriter || !(stored instanceof Uint8Array)) return stored;
-    if (await this.#isUnfinished(sequence, stored)) return UNFINISHED;
+    if (await isUnfinished(this.#options, sequence, stored)) return UNFINISHED;
     // It was read while it was being written, perhaps, and is done by now.
     return await store.get(logPath(sequence)).catch(absentOrUnread);
-  }
-
-  /** Without link(2) an entry counts when it is durable, and its sign gone (L3). Another writer's sign tells another hash. */
-  async #isUnfinished(sequence: number, stored: Uint8Array): Promise<boolean> {
-    const { store, keys } = this.#options;
-    const told = await store.get(writingPath(logPath(sequence))).catch(absent);
-    return told !== undefined && (equalBytes(told, hashOf(stored)) || !isAuthentic(keys, stored, sequence));
   }
 
   /**
@@ -272,7 +265,7 @@ export class Log {
     const { bytes, nonce } = encodeEntry(keys, random, this.state.head, entry);
     const path = logPath(entry.sequence);
     const won = singleWriter
-      ? await this.#createExclusive(path, bytes, entry.sequence)
+      ? await this.#createInPlace(entry.sequence, bytes)
       : await this.#link(path, bytes, nonce, folder);
     if (!won) return false;
     try {
@@ -283,6 +276,13 @@ export class Log {
     if (this.state.sequence < entry.sequence) applyEntry(this.state, entry, hashOf(bytes));
     this.#durable = entry.sequence;
     return true;
+  }
+
+  async #createInPlace(sequence: number, bytes: Uint8Array): Promise<boolean> {
+    const outcome = await createInPlace(this.#options, sequence, bytes);
+    // A link that leads nowhere, perhaps: the next look lists.
+    if (outcome === 'strange') this.#isWhole = false;
+    return outcome === 'created';
   }
 
   async #link(path: string, bytes: Uint8Array, nonce: Uint8Array, folder: string): Promise<boolean> {
@@ -310,68 +310,6 @@ export class Log {
       await store.remove(part).catch(() => undefined);
     }
   }
-
-  async #createExclusive(path: string, bytes: Uint8Array, sequence: number): Promise<boolean> {
-    const { store } = this.#options;
-    const [sign, hash] = [writingPath(path), hashOf(bytes)];
-    const isWhole = (found: Uint8Array | undefined): boolean => isStart(found, bytes, bytes.byteLength);
-    const isTaken = async (): Promise<boolean> => {
-      const there = await store.get(path).catch(absent);
-      if (there && (await this.#isUnfinished(sequence, there))) throw beingWritten();
-      return there !== undefined;
-    };
-    if (await isTaken()) return false;
-    // Of a run that died before it had an entry.
-    await store.remove(sign);
-    await writeObject(store, sign, hash).catch(unlessThere);
-    const created = await store.create(path).catch(unlessThere);
-    if (!created) {
-      // A link that leads nowhere, perhaps: the next look lists.
-      if (!(await isTaken())) this.#isWhole = false;
-      return false;
-    }
-    try {
-      {
-        await using file = created;
-        await file.write([bytes]);
-        await file.sync();
-      }
-      await store.syncFolder('log');
-      // From now on it counts. Who took this run for dead may have a sign of its own there.
-      const told = await store.get(sign).catch(absent);
-      if (told && equalBytes(told, hash)) await store.remove(sign);
-      await store.syncFolder('staging');
-      // Who took this run for dead set the entry aside.
-      return isWhole(await store.get(path).catch(absent));
-    } catch (cause) {
-      const there = await store.get(path).catch((error: unknown) => {
-        if (isError(error, 'NOT_FOUND')) return undefined;
-        throw notSure(path, cause);
-      });
-      // With its sign it does not count yet, and the next writer makes it count.
-      if (isWhole(there)) throw notSure(path, cause);
-      if (isStart(there, bytes)) await store.remove(path).catch(() => undefined);
-      throw cause;
-    }
-  }
-}
-
-function notSure(path: string, cause: unknown): VhdvaultError {
-  return new VhdvaultError('OUTCOME_UNKNOWN', `${path} was written but could not be made durable`, {
-    hint: 'look at the disk of the vault, then run `vhdvault points`: the point is there, or the next backup makes it anew',
-    cause,
-  });
-}
-
-function beingWritten(): VhdvaultError {
-  return new VhdvaultError('ITEM_LOCKED', 'another run is writing to the vault, which takes one writer at a time', {
-    hint: 'run it again when the other one has ended; nothing is lost',
-  });
-}
-
-/** For `catch`, where the name may be taken. */
-function unlessThere(error: unknown): undefined {
-  if (!isError(error, 'TARGET_EXISTS')) throw error;
 }
 
 const UNFINISHED = 'unfinished';
@@ -388,19 +326,6 @@ function unreadEntry(sequence: number, { code, message, hint, details, cause }: 
   const path = logPath(sequence);
   const facts = { ...(hint !== undefined && { hint }), details: { ...details, path }, cause };
   return new VhdvaultError(code, `entry ${sequence} of the log, ${path}, cannot be read: ${message}`, facts);
-}
-
-/** Whether these are the first bytes of an entry, and at least so many. */
-function isStart(found: Uint8Array | undefined, bytes: Uint8Array, least = 0): boolean {
-  return found !== undefined && found.byteLength >= least && equalBytes(found, bytes.subarray(0, found.byteLength));
-}
-
-/**
- * Where link(2) is missing, the sign that an entry is being written, with its hash: until it is gone the entry counts for nobody. What
- * a kill left is settled by the next writer, under the vault's lock (L3).
- */
-export function writingPath(entry: string): string {
-  return `staging/writing-${entry.slice('log/'.length)}`;
 }
 
 async function isGone(store: Store, path: string): Promise<boolean> {
