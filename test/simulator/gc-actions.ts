@@ -1,3 +1,4 @@
+import { isError } from '../../src/base/errors.ts';
 import { gc } from '../../src/jobs/gc-job.ts';
 import type { GcResult } from '../../src/jobs/gc-types.ts';
 import { lockForWriting } from '../../src/jobs/lock-for-writing.ts';
@@ -53,8 +54,9 @@ export async function quarantineOne(world: World, process: SimProcess): Promise<
   const { vault } = session;
   const packs: string[] = [];
   for (const { segment } of vault.state.segments) {
-    await using open = await openSegment(vault.store, vault.keys, segmentPath(segment));
-    packs.push(...open.packs.map(({ name }) => name));
+    // A gc may delete it in this moment.
+    await using open = await openSegment(vault.store, vault.keys, segmentPath(segment)).catch(unlessMoved);
+    packs.push(...(open?.packs ?? []).map(({ name }) => name));
   }
   const usable = packs.filter((pack) => !vault.state.condemned.has(pack) && !vault.state.quarantined.has(pack));
   if (usable.length === 0) return;
@@ -63,6 +65,10 @@ export async function quarantineOne(world: World, process: SimProcess): Promise<
   // Who dies of it may have been done.
   count(world, QUARANTINED);
   await vault.commit(() => ({ type: 'quarantine', pack, frames }));
+}
+
+function unlessMoved(error: unknown): undefined {
+  if (!isError(error, 'VAULT_DAMAGED')) throw error;
 }
 
 export const QUARANTINED = 'a pack is quarantined';
