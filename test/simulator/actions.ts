@@ -139,6 +139,8 @@ export async function checkAllPoints(world: World, process: SimProcess): Promise
   if (refs.length > 0) {
     await unforget(session, refs);
     broughtBack(world, process, refs);
+    // It may read well until what a gc gave up is swept.
+    if (world.counts.has(QUARANTINED)) for (const ref of refs) world.lacking.add(ref);
   }
   const saved = new Map(world.saved.map((point) => [point.ref, point]));
   for (const [ref, point] of found) {
@@ -146,9 +148,7 @@ export async function checkAllPoints(world: World, process: SimProcess): Promise
       await checkPoint(session, saved.get(ref) ?? untold(world, ref, point));
     } catch (error) {
       // Of a forgotten point that could not be read whole a gc keeps what it can read (D2).
-      const mayLack = world.lacking.has(ref) || (world.counts.has(QUARANTINED) && refs.includes(ref));
-      if (!mayLack || !isError(error, 'VAULT_DAMAGED')) throw error;
-      world.lacking.add(ref);
+      if (!world.lacking.has(ref) || !isError(error, 'VAULT_DAMAGED')) throw error;
       count(world, 'a forgotten point lost blocks to a quarantine');
     }
   }

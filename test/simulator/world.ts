@@ -35,7 +35,7 @@ export interface World {
   forgottenBefore: Set<string>;
   /** Runs that forget by rules now, and of which item. */
   forgetting: Set<{ process: SimProcess; targets: string }>;
-  /** Points that lost blocks while they were forgotten and a pack of theirs quarantined. */
+  /** Points that may have lost blocks while they were forgotten and a pack of theirs quarantined. */
   lacking: Set<string>;
   /** Whatever may open the vault; none where it is not encrypted. */
   secrets: SimSecret[];
