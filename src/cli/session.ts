@@ -20,10 +20,10 @@ export interface VaultArguments extends SecretArguments {
 export async function openSession(
   args: VaultArguments,
   run: Run,
-  onNotice: (text: string) => void,
+  { onNotice, meanwhile }: Required<Pick<SessionOptions, 'onNotice' | 'meanwhile'>>,
 ): Promise<VaultSession> {
   const address = vaultAddress(args.vault, run);
-  const options = sessionOptions(args, run, onNotice);
+  const options = { ...sessionOptions(args, run, onNotice), meanwhile };
   const secret = await findSecret(args, run);
   const { openVault } = await import('../jobs/session.ts');
   try {

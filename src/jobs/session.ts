@@ -35,6 +35,8 @@ export interface SessionOptions extends SecretOptions, Cancellable {
   staging?: string;
   /** Called with a sentence when something happened that needs no action, as a cache that was rebuilt. */
   onNotice?: (text: string) => void;
+  /** @internal Called while the vault opens, when this thread waits: what can be done by then costs no time. Perhaps never, or more than once. */
+  meanwhile?: (pool: Pool) => void;
   /** @internal For tests and simulation: other parts than the real ones. */
   parts?: SessionParts;
 }
@@ -116,7 +118,13 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   const clock = parts.clock ?? steadyClock(systemClock);
   const storeAt = storeAddress(address, options);
   const secret = given && (await readSecret(given));
-  const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock });
+  await using opened = new AsyncDisposableStack();
+  const pool = opened.use(parts.pool ?? openThreadPool(threads));
+  const meanwhile = (): void => {
+    options.meanwhile?.(pool);
+    isBlake3Native();
+  };
+  const vault = await openVaultIn(openStore(storeAt), { ...(secret && { secret }), random, clock, meanwhile });
   throwIfAborted(options.signal);
   const seen = await readSeenHeads(state, address, vault);
   const home = join(options.cache ?? folders.cache, vault.id);
@@ -131,10 +139,10 @@ export async function openVault(address: string, options: SessionOptions = {}): 
   await compare();
   if (seen.notice) notice(seen.notice);
   await prepareStaging(storeAt);
-  const opened = await machineTime(clock);
-  const doubt = clockDoubt(seen.byId?.time, opened, vault.state.time);
+  const now = await machineTime(clock);
+  const doubt = clockDoubt(seen.byId?.time, now, vault.state.time);
   if (doubt !== undefined) vault.doubtClock();
-  const doubted = doubt === undefined ? undefined : (seen.byId?.time ?? opened);
+  const doubted = doubt === undefined ? undefined : (seen.byId?.time ?? now);
   const remember = async (time: MachineTime): Promise<void> => {
     await compare();
     const problem = await rememberHead({ folder: state, address, vault, time });
@@ -142,7 +150,6 @@ export async function openVault(address: string, options: SessionOptions = {}): 
     await keepEntries(copies, vault).catch(() => undefined);
   };
   const cache = await openCacheFolder(home, clock.now(), notice);
-  const pool = parts.pool ?? openThreadPool(threads);
   const session: VaultSession = {
     vault,
     address,
@@ -165,8 +172,9 @@ export async function openVault(address: string, options: SessionOptions = {}): 
       if (cache.temporary) await rm(cache.path, { recursive: true, force: true });
     },
   };
-  if (!isBlake3Native) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
+  if (!isBlake3Native()) notice('no native BLAKE3 on this platform: backups are many times slower than they could be');
   await session.rememberHead();
+  opened.move();
   return session;
 }
 

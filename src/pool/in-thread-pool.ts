@@ -5,6 +5,7 @@ import type { Pool } from './pool.ts';
 export function openInThreadPool(threads = 2): Pool {
   return {
     threads,
+    prepare: () => undefined,
     run: async (task, input) => unwrap(await answering(task.run)(structuredClone(input))),
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -1,18 +1,17 @@
 /** A function that runs on a worker thread: plain data in, plain data out. */
 export interface Task<Input, Output> {
-  /** Where its worker file lies: `new URL('../../workers/NAME.ts', import.meta.url)` with the ending of the importer. */
-  readonly file: URL;
+  /** Its worker file: workers/NAME.ts. */
+  readonly worker: Worker;
   /** The same function, for the in-thread pool. */
   readonly run: (input: Input) => Promise<Output>;
 }
 
+export type Worker = 'scan' | 'copy' | 'check-packs' | 'scrub-objects';
+
 /** Runs tasks; errors that a task throws arrive with their code, message, hint and details. */
 export interface Pool extends AsyncDisposable {
   readonly threads: number;
+  /** Starts the threads for a task that will be run soon, while this thread does something else. */
+  prepare(worker: Worker): void;
   run<Input, Output>(task: Task<Input, Output>, input: Input): Promise<Output>;
-}
-
-/** The file of a worker, with the ending that this very code runs under: tsc does not rewrite URLs. */
-export function workerFile(name: string, importer: string): URL {
-  return new URL(`../../workers/${name}${importer.endsWith('.ts') ? '.ts' : '.js'}`, importer);
 }

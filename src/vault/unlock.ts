@@ -15,6 +15,8 @@ interface LockedVault {
   store: Store;
   config: VaultConfig;
   vaultHash: Uint8Array;
+  /** Called when this thread waits for a key to be derived from a passphrase, for each slot. */
+  meanwhile?: (() => void) | undefined;
 }
 
 /** More files in keys/ are not looked at: four times as many as a vault may have slots. */
@@ -130,7 +132,7 @@ interface SlotFiles {
 }
 
 /** Files of keys/ that could be slots. */
-async function readSlots({ store, config }: Omit<LockedVault, 'vaultHash'>, retries = 3): Promise<SlotFiles> {
+async function readSlots({ store, config }: Pick<LockedVault, 'store' | 'config'>, retries = 3): Promise<SlotFiles> {
   const slots: SlotFile[] = [];
   const problems: VhdvaultError[] = [];
   const names = slotNames((await store.list('keys').catch(absent)) ?? []);
@@ -159,13 +161,13 @@ async function readSlot(store: Store, path: string): Promise<Uint8Array> {
 
 /** undefined when the secret is not this slot's. */
 async function openKeys(
-  { config, vaultHash }: LockedVault,
+  { config, vaultHash, meanwhile }: LockedVault,
   name: string,
   stored: Uint8Array,
   secret: SecretBytes,
 ): Promise<{ keys: VaultKeys; slot: OpenedSlot } | undefined> {
   const { family } = config;
-  const master = await openSlot({ stored, path: slotPath(name), family, secret, vaultHash });
+  const master = await openSlot({ stored, path: slotPath(name), family, secret, vaultHash, meanwhile });
   return master && { keys: { family, master, encrypted: true }, slot: { name, hash: toHex(blake3(stored)) } };
 }
 

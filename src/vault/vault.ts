@@ -218,6 +218,8 @@ export interface OpenVaultOptions {
   secret?: SecretBytes;
   random?: Random;
   clock?: Clock;
+  /** Called when this thread waits for a key to be derived from the secret, for each slot. */
+  meanwhile?: () => void;
 }
 
 /**
@@ -225,13 +227,13 @@ export interface OpenVaultOptions {
  * @throws VAULT_MISSING, VAULT_NEWER, VAULT_DAMAGED, VAULT_KEY_MISSING, VAULT_KEY_WRONG, VAULT_KEY_REFUSED
  */
 export async function openVault(store: Store, options: OpenVaultOptions = {}): Promise<Vault> {
-  const { secret, random = systemRandom, clock = systemClock } = options;
+  const { secret, random = systemRandom, clock = systemClock, meanwhile } = options;
   const stored = await store.get(CONFIG_PATH).catch(async (error: unknown) => {
     throw isError(error, 'NOT_FOUND') ? await missing(store) : error;
   });
   const config = parseConfig(stored);
   const vaultHash = sha256(stored);
-  return await unlock({ store, config, vaultHash }, secret, async (keys, slot) => {
+  return await unlock({ store, config, vaultHash, meanwhile }, secret, async (keys, slot) => {
     const log = new Log({ store, keys, random, clock, tool: TOOL, singleWriter: config.singleWriter }, vaultHash);
     await log.refresh();
     // Behind damage nobody knows which slots are listed: who can read may read, and cannot write.

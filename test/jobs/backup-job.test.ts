@@ -33,6 +33,7 @@ function poolWith(first: () => Promise<unknown>): Pool {
   const ready = { done: undefined as Promise<unknown> | undefined };
   return {
     threads: 2,
+    prepare: () => undefined,
     async run(task, input) {
       ready.done ??= first();
       await ready.done;
@@ -55,6 +56,7 @@ function cancelledAtWork(moment: number | 'end'): { pool: Pool; signal: AbortSig
   };
   const pool: Pool = {
     threads: 2,
+    prepare: () => undefined,
     async run(task, input) {
       const result = inner.run(task, input);
       running.push(result);

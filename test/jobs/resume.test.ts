@@ -275,6 +275,7 @@ describe('the run after an interrupted one', () => {
     let taken: Promise<BackupResult> | undefined;
     const pool: Pool = {
       threads: 2,
+      prepare: () => undefined,
       run: async (task, input) => {
         taken ??= takeOver();
         await taken;

@@ -9,6 +9,7 @@ const SOURCES = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'rolldown.config.ts',
   'src',
   'workers',
   '.github/CONTRIBUTING.md',

@@ -92,17 +92,31 @@ export const backupCommand: Command = command({
     });
     const options = backupOptions(args, run.cwd);
     if (args['dry-run']) {
-      const { previewBackup } = await import('../../jobs/preview-job.ts');
-      const { previewText } = await import('../../report/preview-text.ts');
-      const result = await inVault(args, run, (session, watch) =>
-        previewBackup(session, item, disks, { ...watch, ...options }),
+      return await inVault(
+        args,
+        run,
+        {
+          worker: 'scan',
+          load: () => Promise.all([import('../../jobs/preview-job.ts'), import('../../report/preview-text.ts')]),
+        },
+        async ([{ previewBackup }, { previewText }], session, watch) => {
+          const result = await previewBackup(session, item, disks, { ...watch, ...options });
+          return { result, text: (look) => previewText(result, look) };
+        },
       );
-      return { result, text: (look) => previewText(result, look) };
     }
-    const { backup } = await import('../../jobs/backup-job.ts');
-    const { backupText } = await import('../../report/backup-text.ts');
-    const result = await inVault(args, run, (session, watch) => backup(session, item, disks, { ...watch, ...options }));
-    return { result, text: (look) => backupText(result, look) };
+    return await inVault(
+      args,
+      run,
+      {
+        worker: 'scan',
+        load: () => Promise.all([import('../../jobs/backup-job.ts'), import('../../report/backup-text.ts')]),
+      },
+      async ([{ backup }, { backupText }], session, watch) => {
+        const result = await backup(session, item, disks, { ...watch, ...options });
+        return { result, text: (look) => backupText(result, look) };
+      },
+    );
   },
 });
 

@@ -26,19 +26,22 @@ export const diffCommand: Command = command({
     ...progressOptions,
   } as const,
   run: async (args, run) => {
-    const { diff } = await import('../../jobs/diff-job.ts');
     const { diffText } = await import('../../report/diff-text.ts');
     const { diffSvg, PICTURE_CELLS } = await import('../../report/diff-svg.ts');
     const { checkPicture, writePicture } = await import('../picture.ts');
     const svg = args.svg === undefined ? undefined : resolve(run.cwd, args.svg);
     const force = args.force ?? false;
     if (svg !== undefined) await checkPicture(svg, force);
-    const found = await inVault(args, run, (session, watch) =>
-      diff(session, args.from, args.to, {
-        ...watch,
-        ...(args.disk === undefined ? {} : { disk: args.disk }),
-        ...(svg === undefined ? {} : { cells: PICTURE_CELLS }),
-      }),
+    const found = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/diff-job.ts') },
+      ({ diff }, session, watch) =>
+        diff(session, args.from, args.to, {
+          ...watch,
+          ...(args.disk === undefined ? {} : { disk: args.disk }),
+          ...(svg === undefined ? {} : { cells: PICTURE_CELLS }),
+        }),
     );
     if (svg !== undefined) await writePicture(svg, diffSvg(found), force);
     // The cells are the picture's own business.

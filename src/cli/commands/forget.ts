@@ -61,15 +61,17 @@ export const forgetCommand: Command = command({
   } as const,
   run: async (args, run) => {
     const what = whatToForget(args.ref ?? [], args);
-    const { checkWhat, forget } = await import('../../jobs/forget-job.ts');
+    const job = await import('../../jobs/forget-job.ts');
     const { forgetText } = await import('../../report/forget-text.ts');
     const options = {
       ...{ force: args.force ?? false, dryRun: args['dry-run'] ?? false, gc: args.gc ?? false },
       ...gcSpans(args),
       acceptClock: args['accept-clock'] ?? false,
     };
-    checkWhat(what, options);
-    const result = await inVault(args, run, (session, watch) => forget(session, what, { ...watch, ...options }));
+    job.checkWhat(what, options);
+    const result = await inVault(args, run, { load: async () => job }, ({ forget }, session, watch) =>
+      forget(session, what, { ...watch, ...options }),
+    );
     return { result, text: (look) => forgetText(result, look, args.zone) };
   },
 });

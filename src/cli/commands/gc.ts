@@ -25,9 +25,10 @@ export const gcCommand: Command = command({
       ...gcSpans(args),
       acceptClock: args['accept-clock'] ?? false,
     };
-    const { gc } = await import('../../jobs/gc-job.ts');
     const { gcText } = await import('../../report/gc-text.ts');
-    const result = await inVault(args, run, (session, watch) => gc(session, { ...watch, ...options }));
+    const result = await inVault(args, run, { load: () => import('../../jobs/gc-job.ts') }, ({ gc }, session, watch) =>
+      gc(session, { ...watch, ...options }),
+    );
     return { result, text: (look) => gcText(result, look) };
   },
 });

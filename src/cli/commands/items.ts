@@ -9,9 +9,10 @@ export const itemsCommand: Command = command({
   positionals: {},
   options: vaultOptions,
   run: async (args, run) => {
-    const { items } = await import('../../jobs/points.ts');
     const { itemsText } = await import('../../report/items-text.ts');
-    const result = await inVault(args, run, (session) => items(session));
+    const result = await inVault(args, run, { load: () => import('../../jobs/points.ts') }, ({ items }, session) =>
+      items(session),
+    );
     return { result, text: (look) => itemsText(result, look) };
   },
 });

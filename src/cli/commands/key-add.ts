@@ -15,11 +15,13 @@ export const keyAddCommand: Command = command({
   options: { ...newSecretOptions, ...vaultOptions } as const,
   run: async (args, run) => {
     const newSecret = await newSecretOf(args, run);
-    const { addKey } = await import('../../jobs/key-job.ts');
     const { keyChangeText } = await import('../../report/key-text.ts');
     const label = args.label === undefined ? {} : { label: args.label };
-    const result = await inVault(args, run, async (session, { signal }) =>
-      addKey(session, { ...(await newSecret()), ...label, signal }),
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/key-job.ts') },
+      async ({ addKey }, session, { signal }) => addKey(session, { ...(await newSecret()), ...label, signal }),
     );
     return { result, text: (look) => keyChangeText(result, look) };
   },

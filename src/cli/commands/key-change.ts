@@ -23,14 +23,16 @@ export const keyChangeCommand: Command = command({
   } as const,
   run: async (args, run) => {
     const newSecret = await newSecretOf(args, run);
-    const { changeKey } = await import('../../jobs/key-job.ts');
     const { keyChangeText } = await import('../../report/key-text.ts');
     const options = {
       ...(args.label === undefined ? {} : { label: args.label }),
       ...(args.slot === undefined ? {} : { slot: args.slot }),
     };
-    const result = await inVault(args, run, async (session, { signal }) =>
-      changeKey(session, { ...(await newSecret()), ...options, signal }),
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/key-job.ts') },
+      async ({ changeKey }, session, { signal }) => changeKey(session, { ...(await newSecret()), ...options, signal }),
     );
     return { result, text: (look) => keyChangeText(result, look) };
   },

@@ -10,9 +10,13 @@ export const keyListCommand: Command = command({
   positionals: {},
   options: vaultOptions,
   run: async (args, run) => {
-    const { listKeys } = await import('../../jobs/key-job.ts');
     const { keysText } = await import('../../report/key-text.ts');
-    const result = await inVault(args, run, (session, { signal }) => listKeys(session, { signal }));
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/key-job.ts') },
+      ({ listKeys }, session, { signal }) => listKeys(session, { signal }),
+    );
     return { result, text: (look) => keysText(result, look) };
   },
 });

@@ -22,10 +22,12 @@ export const keyRemoveCommand: Command = command({
     force: { type: 'boolean', describe: 'Also what opens the vault now' },
   } as const,
   run: async (args, run) => {
-    const { removeKey } = await import('../../jobs/key-job.ts');
     const { keyChangeText } = await import('../../report/key-text.ts');
-    const result = await inVault(args, run, (session, { signal }) =>
-      removeKey(session, args.slot, { signal, force: args.force ?? false }),
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/key-job.ts') },
+      ({ removeKey }, session, { signal }) => removeKey(session, args.slot, { signal, force: args.force ?? false }),
     );
     return { result, text: (look) => keyChangeText(result, look) };
   },

@@ -25,11 +25,13 @@ export const pinCommand: Command = command({
     ...vaultOptions,
   } as const,
   run: async (args, run) => {
-    const { pin, timeOf } = await import('../../jobs/pin-job.ts');
+    const job = await import('../../jobs/pin-job.ts');
     const { pinText } = await import('../../report/pin-text.ts');
-    if (args.until !== undefined) timeOf(args.until);
+    if (args.until !== undefined) job.timeOf(args.until);
     const until = args.until === undefined ? {} : { until: args.until };
-    const result = await inVault(args, run, (session, { signal }) => pin(session, args.ref, { ...until, signal }));
+    const result = await inVault(args, run, { load: async () => job }, ({ pin }, session, { signal }) =>
+      pin(session, args.ref, { ...until, signal }),
+    );
     return { result, text: (look) => pinText(result, look) };
   },
 });

@@ -25,10 +25,15 @@ export const pointsCommand: Command = command({
   } as const,
   run: async (args, run) => {
     const item = args.item === undefined ? undefined : checkName('item', args.item);
-    const { points } = await import('../../jobs/points.ts');
-    const { pointsText } = await import('../../report/points-text.ts');
     const forgotten = args.forgotten ?? false;
-    const result = await inVault(args, run, (session) => points(session, item, { tags: args.tag ?? [], forgotten }));
-    return { result, text: (look) => pointsText(result, look, forgotten ? 'no forgotten points' : 'no points') };
+    return await inVault(
+      args,
+      run,
+      { load: () => Promise.all([import('../../jobs/points.ts'), import('../../report/points-text.ts')]) },
+      async ([{ points }, { pointsText }], session) => {
+        const result = await points(session, item, { tags: args.tag ?? [], forgotten });
+        return { result, text: (look) => pointsText(result, look, forgotten ? 'no forgotten points' : 'no points') };
+      },
+    );
   },
 });

@@ -20,12 +20,14 @@ export const protectCommand: Command = command({
     ...clockOptions,
   } as const,
   run: async (args, run) => {
-    const { millisecondsOf, protect } = await import('../../jobs/protect-job.ts');
+    const job = await import('../../jobs/protect-job.ts');
     const { protectText } = await import('../../report/protect-text.ts');
     const minRetention = args['min-retention'];
-    if (minRetention !== undefined) millisecondsOf(minRetention);
+    if (minRetention !== undefined) job.millisecondsOf(minRetention);
     const options = { acceptClock: args['accept-clock'] ?? false, ...(minRetention !== undefined && { minRetention }) };
-    const result = await inVault(args, run, (session, { signal }) => protect(session, { ...options, signal }));
+    const result = await inVault(args, run, { load: async () => job }, ({ protect }, session, { signal }) =>
+      protect(session, { ...options, signal }),
+    );
     return { result, text: (look) => protectText(result, look) };
   },
 });

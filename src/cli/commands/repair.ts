@@ -17,10 +17,12 @@ export const repairCommand: Command = command({
     ...progressOptions,
   } as const,
   run: async (args, run) => {
-    const { repairVault } = await import('../../jobs/vault-repair-job.ts');
     const { vaultRepairText } = await import('../../report/vault-repair-text.ts');
-    const result = await inVault(args, run, (session, watch) =>
-      repairVault(session, { ...watch, dryRun: args['dry-run'] ?? false }),
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/vault-repair-job.ts') },
+      ({ repairVault }, session, watch) => repairVault(session, { ...watch, dryRun: args['dry-run'] ?? false }),
     );
     return { result, text: (look) => vaultRepairText(result, look) };
   },

@@ -43,20 +43,26 @@ export const restoreCommand: Command = command({
     ...progressOptions,
   } as const,
   run: async (args, run) => {
-    const { restore } = await import('../../jobs/restore-job.ts');
-    const { restoreText } = await import('../../report/restore-text.ts');
-    const result = await inVault(args, run, (session, watch) =>
-      restore(session, args.ref, {
-        ...watch,
-        to: resolve(run.cwd, args.to),
-        ...(args.disk === undefined ? {} : { disk: args.disk }),
-        ...(args.format === undefined ? {} : { format: args.format }),
-        preallocate: args.preallocate ?? false,
-        bestEffort: args['best-effort'] ?? false,
-        force: args.force ?? false,
-        dryRun: args['dry-run'] ?? false,
-      }),
+    return await inVault(
+      args,
+      run,
+      {
+        worker: 'copy',
+        load: () => Promise.all([import('../../jobs/restore-job.ts'), import('../../report/restore-text.ts')]),
+      },
+      async ([{ restore }, { restoreText }], session, watch) => {
+        const result = await restore(session, args.ref, {
+          ...watch,
+          to: resolve(run.cwd, args.to),
+          ...(args.disk === undefined ? {} : { disk: args.disk }),
+          ...(args.format === undefined ? {} : { format: args.format }),
+          preallocate: args.preallocate ?? false,
+          bestEffort: args['best-effort'] ?? false,
+          force: args.force ?? false,
+          dryRun: args['dry-run'] ?? false,
+        });
+        return { result, text: (look) => restoreText(result, look) };
+      },
     );
-    return { result, text: (look) => restoreText(result, look) };
   },
 });

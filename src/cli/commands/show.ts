@@ -18,9 +18,13 @@ export const showCommand: Command = command({
   } as const,
   options: { ...vaultOptions, ...progressOptions } as const,
   run: async (args, run) => {
-    const { show } = await import('../../jobs/points.ts');
     const { showText } = await import('../../report/show-text.ts');
-    const result = await inVault(args, run, (session, watch) => show(session, args.ref, watch));
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/points.ts') },
+      ({ show }, session, watch) => show(session, args.ref, watch),
+    );
     return { result, text: (look) => showText(result, look) };
   },
 });

@@ -9,9 +9,13 @@ export const statsCommand: Command = command({
   positionals: {},
   options: { ...vaultOptions, ...progressOptions } as const,
   run: async (args, run) => {
-    const { stats } = await import('../../jobs/stats.ts');
     const { statsText } = await import('../../report/stats-text.ts');
-    const result = await inVault(args, run, (session, watch) => stats(session, watch));
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/stats.ts') },
+      ({ stats }, session, watch) => stats(session, watch),
+    );
     return { result, text: (look) => statsText(result, look) };
   },
 });

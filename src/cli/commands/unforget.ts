@@ -19,9 +19,13 @@ export const unforgetCommand: Command = command({
   } as const,
   options: vaultOptions,
   run: async (args, run) => {
-    const { unforget } = await import('../../jobs/unforget-job.ts');
     const { unforgetText } = await import('../../report/forget-text.ts');
-    const result = await inVault(args, run, (session, { signal }) => unforget(session, args.ref, { signal }));
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/unforget-job.ts') },
+      ({ unforget }, session, { signal }) => unforget(session, args.ref, { signal }),
+    );
     return { result, text: (look) => unforgetText(result, look) };
   },
 });

@@ -11,9 +11,13 @@ export const unpinCommand: Command = command({
   } as const,
   options: vaultOptions,
   run: async (args, run) => {
-    const { unpin } = await import('../../jobs/pin-job.ts');
     const { pinText } = await import('../../report/pin-text.ts');
-    const result = await inVault(args, run, (session, { signal }) => unpin(session, args.ref, { signal }));
+    const result = await inVault(
+      args,
+      run,
+      { load: () => import('../../jobs/pin-job.ts') },
+      ({ unpin }, session, { signal }) => unpin(session, args.ref, { signal }),
+    );
     return { result, text: (look) => pinText(result, look) };
   },
 });

@@ -26,16 +26,22 @@ export const verifyCommand: Command = command({
   } as const,
   run: async (args, run) => {
     const sample = args.sample === undefined ? {} : { sample: parsePercent('--sample', args.sample) };
-    const { verify } = await import('../../jobs/verify-job.ts');
-    const { verifyText } = await import('../../report/verify-text.ts');
-    const result = await inVault(args, run, (session, watch) =>
-      verify(session, {
-        ...watch,
-        ...sample,
-        ...(args.ref === undefined ? {} : { ref: args.ref }),
-        readData: args['read-data'] ?? false,
-      }),
+    return await inVault(
+      args,
+      run,
+      {
+        ...((args['read-data'] || args.sample !== undefined) && { worker: 'check-packs' }),
+        load: () => Promise.all([import('../../jobs/verify-job.ts'), import('../../report/verify-text.ts')]),
+      },
+      async ([{ verify }, { verifyText }], session, watch) => {
+        const result = await verify(session, {
+          ...watch,
+          ...sample,
+          ...(args.ref === undefined ? {} : { ref: args.ref }),
+          readData: args['read-data'] ?? false,
+        });
+        return { result, text: (look) => verifyText(result, look) };
+      },
     );
-    return { result, text: (look) => verifyText(result, look) };
   },
 });

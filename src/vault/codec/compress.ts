@@ -1,16 +1,25 @@
+import { createRequire } from 'node:module';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressSync, uncompressSync } from 'lz4-napi';
 import { asBuffer } from '../../base/hex.ts';
 
 export const CODECS = { none: 0, lz4: 1, zstd: 2 } as const;
 export type Codec = keyof typeof CODECS;
+
+type Lz4 = Pick<typeof import('lz4-napi'), 'compressSync' | 'uncompressSync'>;
+let loaded: Lz4 | undefined;
+
+/** Loaded when first needed: most commands open no block. */
+function lz4(): Lz4 {
+  loaded ??= createRequire(import.meta.url)('lz4-napi') as Lz4;
+  return loaded;
+}
 
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Raw bytes -> payload and the codec that was worth it: `none` where less than 1/32 is saved. */
 export function compress(codec: Codec, raw: Uint8Array): { codec: Codec; payload: Uint8Array } {
   if (codec === 'none') return { codec, payload: raw };
-  const payload = codec === 'lz4' ? compressSync(asBuffer(raw)) : zstdCompressSync(raw, ZSTD);
+  const payload = codec === 'lz4' ? lz4().compressSync(asBuffer(raw)) : zstdCompressSync(raw, ZSTD);
   return payload.byteLength > raw.byteLength - raw.byteLength / 32
     ? { codec: 'none', payload: raw }
     : { codec, payload };
@@ -33,7 +42,7 @@ function decode(codec: number, payload: Uint8Array, rawLength: number): Uint8Arr
     case CODECS.lz4:
       // The length in front is what the library allocates: checked before it is trusted.
       if (payload.byteLength < 4 || asBuffer(payload).readUInt32LE(0) !== rawLength) return undefined;
-      return uncompressSync(payload);
+      return lz4().uncompressSync(payload);
     case CODECS.zstd:
       return zstdDecompressSync(payload, { maxOutputLength: rawLength });
     default:

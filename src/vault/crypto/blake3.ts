@@ -15,12 +15,17 @@ interface Native {
   Blake3Hasher: { new (): NativeHasher; newKeyed(key: Buffer): NativeHasher };
 }
 
-const native = loadNative();
+let loaded: { native: Native | undefined } | undefined;
 
 /** False on platforms without the binary: the same bytes, about a hundred times slower. */
-export const isBlake3Native: boolean = native !== undefined;
+export function isBlake3Native(): boolean {
+  loaded ??= { native: loadNative() };
+  return loaded.native !== undefined;
+}
 
 export function createBlake3(key?: Uint8Array): Blake3 {
+  loaded ??= { native: loadNative() };
+  const { native } = loaded;
   return native ? nativeBlake3(native, key) : referenceBlake3(key);
 }
 

@@ -106,13 +106,17 @@ export async function openSlot(options: {
   family: Uint8Array;
   secret: SecretBytes;
   vaultHash: Uint8Array;
+  /** Called while another thread derives the key from a passphrase. */
+  meanwhile?: (() => void) | undefined;
 }): Promise<Uint8Array | undefined> {
-  const { stored, path, family, secret, vaultHash } = options;
+  const { stored, path, family, secret, vaultHash, meanwhile } = options;
   const { header, kdf, cost } = parseSlot(stored, path, family);
   if (kdf !== kdfOf(secret)) return undefined;
-  const kek = await deriveKey(secret, header.salt, cost).catch((cause: unknown) => {
+  const deriving = deriveKey(secret, header.salt, cost).catch((cause: unknown) => {
     throw noMemory(path, cost, cause);
   });
+  meanwhile?.();
+  const kek = await deriving;
   let sealer: ReturnType<typeof openObject>;
   try {
     sealer = openObject({ family, master: kek, encrypted: true }, header, path);
