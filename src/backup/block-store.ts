@@ -2,6 +2,7 @@ import type { LocationTable } from '../cache/location-table.ts';
 import type { BlockIndex } from '../vault/block-index.ts';
 import { BlockWriter, type BlockWriterOptions, type FinishedPack } from '../vault/block-writer.ts';
 import type { Claims } from './claims.ts';
+import { type IdFilter, mayHoldId } from './id-filter.ts';
 import { isFirstReuse, type ReuseMemory, recordPack } from './reuse.ts';
 
 /** What the point adds to the vault by one block, in bytes; `reused`: an interrupted run had stored it. */
@@ -36,6 +37,7 @@ export const noStore: BlockSink = {
 export class BlockStore implements BlockSink {
   readonly #claims: Claims;
   readonly #overlay: LocationTable;
+  readonly #inOverlay: IdFilter;
   readonly #index: BlockIndex;
   readonly #writer: BlockWriter;
   readonly #reuse: ReuseMemory;
@@ -45,6 +47,7 @@ export class BlockStore implements BlockSink {
   constructor(options: {
     claims: Claims;
     overlay: LocationTable;
+    inOverlay: IdFilter;
     index: BlockIndex;
     reuse: ReuseMemory;
     /** One word: how many packs the run has published. */
@@ -53,6 +56,7 @@ export class BlockStore implements BlockSink {
   }) {
     this.#claims = options.claims;
     this.#overlay = options.overlay;
+    this.#inOverlay = options.inOverlay;
     this.#index = options.index;
     this.#reuse = options.reuse;
     this.#published = options.published;
@@ -61,7 +65,7 @@ export class BlockStore implements BlockSink {
 
   async put(id: Uint8Array, raw: Uint8Array): Promise<Stored> {
     if (!this.#claims.claim(id)) return NOTHING;
-    const own = this.#overlay.find(id);
+    const own = mayHoldId(this.#inOverlay, id) ? this.#overlay.find(id) : undefined;
     if (own ?? (await this.#index.find([id]))[0]) {
       this.#claims.release(id);
       return own && isFirstReuse(this.#reuse, own) ? { bytes: own.storedLength, reused: true } : NOTHING;
@@ -99,7 +103,7 @@ export class BlockStore implements BlockSink {
 
   /** An id enters the overlay before it leaves the claims, so that it is always in one of them. */
   async #record(pack: FinishedPack): Promise<void> {
-    recordPack(this.#overlay, pack);
+    recordPack({ overlay: this.#overlay, inOverlay: this.#inOverlay }, pack);
     Atomics.add(this.#published, 0, 1);
     for (const { id } of pack.entries) this.#claims.release(id);
   }

@@ -12,6 +12,7 @@ import type { Adds } from '../vault/vault.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
 import type { CapturedDisk, CaptureOptions, ScanOptions } from './capture-options.ts';
 import { capturedDisk } from './captured-disk.ts';
+import { createIdFilter, type IdFilter } from './id-filter.ts';
 import { dropUnused, NO_REUSE, type ReuseMemory, reusePacks } from './reuse.ts';
 import { runScan } from './run-scan.ts';
 import { createScanMemory, type ScanMemory } from './scan-memory.ts';
@@ -24,12 +25,13 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   const { store, keys, config } = vault;
   await rm(options.overlay, { force: true });
   using overlay = new LocationTable(options.overlay);
-  const reuse = await reusePacks({ store, keys, job, signal: options.signal }, resumed, overlay);
+  const inOverlay = createIdFilter();
+  const reuse = await reusePacks({ store, keys, job, signal: options.signal }, resumed, { overlay, inOverlay });
   for (const { table, size } of disks) {
     await (await createTable(table, mapShape(size, config.blockSize)))[Symbol.asyncDispose]();
   }
   const bases = await readBases(options);
-  const memory = newMemory(options, bases, { reuse, jobIsOpen: vault.state.jobs.get(job) === 'open' });
+  const memory = newMemory(options, bases, { reuse, inOverlay, jobIsOpen: vault.state.jobs.get(job) === 'open' });
   const tails = await runScan(options, memory);
   await joinTails(options, memory, tails);
   const captured = await writeMaps(options, memory, bases);
@@ -42,7 +44,7 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
 /** Reads all disks and compares them with their bases, and stores nothing. */
 export async function preview(options: ScanOptions): Promise<CapturedDisk[]> {
   const bases = await readBases(options);
-  const memory = newMemory(options, bases, { reuse: NO_REUSE, jobIsOpen: false });
+  const memory = newMemory(options, bases, { reuse: NO_REUSE, inOverlay: createIdFilter(), jobIsOpen: false });
   await runScan(options, memory);
   const hasher = createBlockHasher(options.vault.keys);
   return bases.map((base, n) => {
@@ -54,7 +56,7 @@ export async function preview(options: ScanOptions): Promise<CapturedDisk[]> {
 function newMemory(
   { vault, pool, disks, heals }: ScanOptions,
   bases: readonly (BaseMap | undefined)[],
-  job: { reuse: ReuseMemory; jobIsOpen: boolean },
+  job: { reuse: ReuseMemory; inOverlay: IdFilter; jobIsOpen: boolean },
 ): ScanMemory {
   return createScanMemory({
     sizes: disks.map(({ size }) => size),

@@ -30,6 +30,7 @@ export async function openBlockStore(options: {
     index: opened.use(await openIndex(index, store, keys)),
     claims: new Claims(memory.claims),
     reuse: memory.reuse,
+    inOverlay: memory.inOverlay,
     published: memory.published,
     writer: { store, keys, random, job, codec, readBack: 'block', folder, run, kind, beforePublish },
   });

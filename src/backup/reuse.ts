@@ -4,6 +4,7 @@ import type { BlockLocation } from '../vault/block-index.ts';
 import { type CapturedPack, readCapturedPack } from '../vault/captured-pack.ts';
 import type { Store } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
+import { addId, type IdFilter } from './id-filter.ts';
 
 /*
  * What an interrupted run of the same job stored (J5): its packs are in the job's overlay before the scan begins, and so
@@ -22,7 +23,7 @@ export const NO_REUSE: ReuseMemory = { starts: new Map(), used: new Int32Array(0
 export async function reusePacks(
   options: { store: Store; keys: VaultKeys; job: string; signal: AbortSignal | undefined },
   names: readonly string[],
-  overlay: LocationTable,
+  { overlay, inOverlay }: { overlay: LocationTable; inOverlay: IdFilter },
 ): Promise<ReuseMemory> {
   const starts = new Map<string, number>();
   let frames = 0;
@@ -32,17 +33,21 @@ export async function reusePacks(
     if (!pack) continue;
     starts.set(name, frames);
     frames += pack.entries.length;
-    recordPack(overlay, pack);
+    recordPack({ overlay, inOverlay }, pack);
   }
   return { starts, used: new Int32Array(new SharedArrayBuffer(Math.ceil(frames / 32) * 4)) };
 }
 
 /** Enters a pack's frames into an overlay: all or none of them. */
-export function recordPack(overlay: LocationTable, { name, size, entries }: CapturedPack): void {
+export function recordPack(
+  { overlay, inOverlay }: { overlay: LocationTable; inOverlay: IdFilter },
+  { name, size, entries }: CapturedPack,
+): void {
   overlay.transaction(() => {
     const pack = overlay.addPack({ name, size, frames: entries.length });
     overlay.addBlocks(entries.map((entry, ordinal) => ({ ...entry, pack, ordinal })));
   });
+  for (const { id } of entries) addId(inOverlay, id);
 }
 
 /** Takes the packs of which nothing was used out of the overlay, so that the point does not add them; returns how many. */

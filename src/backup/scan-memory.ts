@@ -1,6 +1,7 @@
 import { ID_BYTES, mapShape } from '../disk/block-map.ts';
 import { type CommonQueue, createQueue } from '../pool/common-queue.ts';
 import { type ClaimMemory, createClaimMemory } from './claims.ts';
+import type { IdFilter } from './id-filter.ts';
 import type { ReuseMemory } from './reuse.ts';
 
 /** Slices of the picture of changed blocks. */
@@ -50,6 +51,8 @@ export interface ScanMemory {
   found: Uint8Array[];
   claims: ClaimMemory;
   reuse: ReuseMemory;
+  /** What the job's overlay may hold. */
+  inOverlay: IdFilter;
   /** One word: how many packs this run has published. */
   published: Int32Array;
 }
@@ -62,6 +65,7 @@ export function createScanMemory(options: {
   /** Frames that unfinished packs may hold. */
   claims: number;
   reuse: ReuseMemory;
+  inOverlay: IdFilter;
   heals: boolean;
   /** The job is open in the log already. */
   jobIsOpen: boolean;
@@ -80,6 +84,7 @@ export function createScanMemory(options: {
     found: leaves.map((count) => new Uint8Array(new SharedArrayBuffer(count * ID_BYTES))),
     claims: createClaimMemory(options.claims),
     reuse: options.reuse,
+    inOverlay: options.inOverlay,
     heals: options.heals,
     published: new Int32Array(new SharedArrayBuffer(4)),
   };

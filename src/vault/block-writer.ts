@@ -41,8 +41,8 @@ export function capturedPack(name: string): string | undefined {
 
 const CAPTURED = 'captured-';
 
-/** Packs under this at the end of a scan are joined (B3). */
-const SMALL_PACK: number = 8 * 1024 * 1024;
+/** Packs under this at the end of a scan are joined (B3): what a repack calls small. */
+const SMALL_PACK: number = 4 * 1024 * 1024;
 
 /** Under this an interrupted run begins its pack again rather than leave a small one behind. */
 const WORTH_KEEPING: number = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { TAG_SIZE } from '../codec/object-header.ts';
 import { blake3 } from './blake3.ts';
 
@@ -18,7 +18,9 @@ export function createSealer(key: Uint8Array, encrypted: boolean): Sealer {
 }
 
 /** Key per object and counter as nonce: no nonce repeats, whatever crashes or is cloned (kopia and borg kept state for this). */
-function gcmSealer(key: Uint8Array): Sealer {
+function gcmSealer(bytes: Uint8Array): Sealer {
+  // Taken apart once: of plain bytes each cipher would, which takes as long as to seal a small block.
+  const key = createSecretKey(bytes);
   return {
     seal(domain, counter, associated, bytes) {
       const cipher = createCipheriv('aes-256-gcm', key, nonceOf(domain, counter));

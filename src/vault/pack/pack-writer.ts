@@ -29,7 +29,7 @@ export interface FinishedPack {
   entries: DirectoryEntry[];
 }
 
-/** Blocks gathered before a write: large enough for the disk, small enough for memory. */
+/** Bytes gathered before a write: large enough for the disk, small enough for memory. One fills while the other is written. */
 const CHUNK = 1024 * 1024;
 
 /** One pack that grows in the staging location. Append, then finish once. */
@@ -40,16 +40,18 @@ export class PackWriter {
   readonly #hash = createBlake3();
   readonly #entries: DirectoryEntry[] = [];
   #file: Awaited<ReturnType<Store['create']>> | undefined;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK);
+  #other: Buffer = Buffer.allocUnsafeSlow(CHUNK);
+  #filled = 0;
+  #writing: Promise<void> = Promise.resolve();
   #size = HEADER_SIZE;
 
   constructor(options: PackOptions, path: string) {
     this.#options = options;
     this.#path = path;
     this.#object = newObject(options.keys, options.random, 'pack', options.job);
-    this.#pending.push(this.#object.header);
-    this.#pendingBytes = HEADER_SIZE;
+    this.#chunk.set(this.#object.header);
+    this.#filled = HEADER_SIZE;
   }
 
   get size(): number {
@@ -85,12 +87,10 @@ export class PackWriter {
       { ...facts, id, family, salt, ordinal: this.#entries.length },
       payload,
     );
-    // Unencrypted, the sealed bytes are the caller's own, which it will reuse. Not slice(): that of a Buffer copies nothing.
-    const owned = parts.map((part) => (part.buffer === payload.buffer ? Uint8Array.from(part) : part));
     const storedLength = payload.byteLength + TAG_SIZE;
     this.#entries.push({ ...facts, id, offset: this.#size, storedLength });
     this.#size += storedLength;
-    await this.#put(owned, storedLength);
+    await this.#put(parts);
     return storedLength;
   }
 
@@ -100,9 +100,10 @@ export class PackWriter {
     const parts = encodeDirectory(sealer, header, this.#entries);
     const sealed = Buffer.concat(parts.slice(0, -1));
     decodeDirectory({ sealer, header, sealed, end: this.#size, path: this.#path });
-    await this.#put([sealed, parts.at(-1) as Uint8Array], sealed.byteLength + TRAILER_SIZE);
+    await this.#put([sealed, parts.at(-1) as Uint8Array]);
     this.#size += sealed.byteLength + TRAILER_SIZE;
     await this.#flush();
+    await this.#writing;
     await using file = this.#file;
     this.#file = undefined;
     await file?.sync();
@@ -111,24 +112,36 @@ export class PackWriter {
 
   /** Throws the unfinished pack away. */
   async discard(): Promise<void> {
+    await this.#writing.catch(() => undefined);
     await this.#file?.[Symbol.asyncDispose]();
     this.#file = undefined;
     await this.#options.store.remove(this.#path);
   }
 
-  async #put(parts: Uint8Array[], length: number): Promise<void> {
-    this.#pending.push(...parts);
-    this.#pendingBytes += length;
-    if (this.#pendingBytes >= CHUNK) await this.#flush();
+  /** Copies the bytes: they may be reused afterwards. */
+  async #put(parts: readonly Uint8Array[]): Promise<void> {
+    for (const part of parts) {
+      for (let done = 0; done < part.byteLength; ) {
+        if (this.#filled === CHUNK) await this.#flush();
+        const take = Math.min(part.byteLength - done, CHUNK - this.#filled);
+        this.#chunk.set(part.subarray(done, done + take), this.#filled);
+        this.#filled += take;
+        done += take;
+      }
+    }
   }
 
+  /** Begins to write what was gathered, once what was gathered before is written. */
   async #flush(): Promise<void> {
-    const chunk = Buffer.concat(this.#pending, this.#pendingBytes);
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#hash.update(chunk);
+    await this.#writing;
+    const bytes = this.#chunk.subarray(0, this.#filled);
+    [this.#chunk, this.#other] = [this.#other, this.#chunk];
+    this.#filled = 0;
+    this.#hash.update(bytes);
     this.#file ??= await this.#options.store.create(this.#path);
-    await this.#file.write([chunk]);
+    this.#writing = this.#file.write([bytes]);
+    // What went wrong is thrown by the next one who waits.
+    this.#writing.catch(() => undefined);
     letGo();
   }
 }
