@@ -53,6 +53,24 @@ export class PointDisk implements Disk {
     await this.#underWay(() => this.#fill(offset, target, signal));
   }
 
+  /**
+   * Gives the stored blocks of `[first, first + count)` to `sink`, in any order, each whole and to keep; null for one that is
+   * lost. Zeros are not given, nor is what lies below a page that is lost.
+   * @throws what `read` throws
+   */
+  async readBlocks(
+    first: number,
+    count: number,
+    sink: (block: number, raw: Uint8Array | null) => void,
+    { signal }: Cancellable = {},
+  ): Promise<void> {
+    throwIfAborted(signal);
+    const offset = first * this.#facts.blockSize;
+    const end = Math.min(this.size, offset + count * this.#facts.blockSize);
+    this.#checkRange(offset, end - offset);
+    await this.#underWay(() => this.#eachBlock(offset, end, sink, signal));
+  }
+
   async *extents(
     offset = 0,
     length: number = this.size - offset,
@@ -112,8 +130,21 @@ export class PointDisk implements Disk {
 
   async #fill(offset: number, target: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { blockSize } = this.#facts;
-    const end = offset + target.byteLength;
     target.fill(0);
+    const sink = (block: number, raw: Uint8Array | null): void => {
+      if (raw) copyOverlap(raw, block * blockSize, offset, target);
+    };
+    await this.#eachBlock(offset, offset + target.byteLength, sink, signal);
+  }
+
+  /** Blocks that share something with a range. */
+  async #eachBlock(
+    offset: number,
+    end: number,
+    sink: (block: number, raw: Uint8Array | null) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { blockSize } = this.#facts;
     const first = Math.floor(offset / blockSize);
     const lose = (block: number, count: number, problem: VhdvaultError): void => {
       const from = Math.max(offset, block * blockSize);
@@ -127,10 +158,13 @@ export class PointDisk implements Disk {
       found.push(first + n);
       wanted.push(ids.slice(n * ID_BYTES, (n + 1) * ID_BYTES));
     }
-    const sink = (n: number, raw: Uint8Array): void =>
-      copyOverlap(raw, (found[n] as number) * blockSize, offset, target);
-    const onLost = this.#onLost && ((n: number, problem: VhdvaultError) => lose(found[n] as number, 1, problem));
-    await this.#blocks.readData(wanted, sink, { signal, onLost });
+    const onLost =
+      this.#onLost &&
+      ((n: number, problem: VhdvaultError) => {
+        lose(found[n] as number, 1, problem);
+        sink(found[n] as number, null);
+      });
+    await this.#blocks.readData(wanted, (n, raw) => sink(found[n] as number, raw), { signal, onLost });
   }
 
   /**

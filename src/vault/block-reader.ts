@@ -34,6 +34,8 @@ export class BlockReader implements AsyncDisposable {
   readonly #keys: VaultKeys;
   readonly #hasher: ReturnType<typeof createBlockHasher>;
   readonly #packs = new Map<string, OpenPack>();
+  /** Memory of a read that is over, for the next one. */
+  #spare: Buffer | undefined;
 
   constructor(store: Store, keys: VaultKeys) {
     this.#store = store;
@@ -42,8 +44,8 @@ export class BlockReader implements AsyncDisposable {
   }
 
   /**
-   * Reads blocks in the order in which they lie in their packs, neighbours in one read, and hands each to `sink`. Reads may
-   * run at the same time.
+   * Reads blocks in the order in which they lie in their packs, neighbours in one read, and hands each to `sink`, whose the
+   * bytes are. Reads may run at the same time.
    * @throws VAULT_DAMAGED for the first block that is not what its id says; CANCELLED
    */
   async read(
@@ -78,7 +80,9 @@ export class BlockReader implements AsyncDisposable {
     const first = wanted[run[0] as number] as WantedBlock;
     const last = wanted[run.at(-1) as number] as WantedBlock;
     const start = first.location.offset;
-    const bytes = Buffer.allocUnsafe(last.location.offset + last.location.storedLength - start);
+    const length = last.location.offset + last.location.storedLength - start;
+    const memory = this.#takeSpare(length);
+    const bytes = memory.subarray(0, length);
     await pack.readRange(start, bytes);
     for (const n of run) {
       const { id, location, rawLength } = wanted[n] as WantedBlock;
@@ -87,8 +91,16 @@ export class BlockReader implements AsyncDisposable {
       const found = location.kind === FRAME_KINDS.data ? this.#hasher.data(raw) : this.#hasher.page(raw);
       if (!equalBytes(found, id))
         throw damaged(pack.path, `holds another block than its id says in frame ${location.ordinal}`);
-      sink(n, raw);
+      // Neither encrypted nor compressed, a block is a part of what was read.
+      sink(n, raw.buffer === memory.buffer ? Uint8Array.from(raw) : raw);
     }
+    this.#spare = memory;
+  }
+
+  #takeSpare(length: number): Buffer {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare && spare.byteLength >= length ? spare : Buffer.allocUnsafeSlow(Math.max(length, RUN));
   }
 
   /** Without a pause, so that two reads at once never open one pack twice. */
