@@ -15,7 +15,9 @@ const NOTHING: Stored = { bytes: 0, reused: false };
 
 /** What takes the changed blocks of a scan. */
 export interface BlockSink extends AsyncDisposable {
-  put(id: Uint8Array, raw: Uint8Array): Promise<Stored>;
+  /** Which of these the vault has; asked for many at a time, since each look-up has its price. */
+  areInVault(ids: readonly Uint8Array[]): Promise<boolean[]>;
+  put(id: Uint8Array, raw: Uint8Array, isInVault: boolean): Promise<Stored>;
   /** Ends a worker's share: a last pack that is small stays in the staging location and is returned. */
   finishShare(): Promise<FinishedPack | null>;
   /** The run ends early: what is worth it is kept for the next one. */
@@ -24,6 +26,7 @@ export interface BlockSink extends AsyncDisposable {
 
 /** Of a preview, which stores nothing. */
 export const noStore: BlockSink = {
+  areInVault: async (ids) => ids.map(() => false),
   put: async () => NOTHING,
   finishShare: async () => null,
   keep: async () => undefined,
@@ -63,10 +66,15 @@ export class BlockStore implements BlockSink {
     this.#writer = new BlockWriter({ ...options.writer, onPack: (pack) => this.#record(pack) });
   }
 
-  async put(id: Uint8Array, raw: Uint8Array): Promise<Stored> {
+  async areInVault(ids: readonly Uint8Array[]): Promise<boolean[]> {
+    if (ids.length === 0) return [];
+    return (await this.#index.find(ids)).map((location) => location !== undefined);
+  }
+
+  async put(id: Uint8Array, raw: Uint8Array, isInVault: boolean): Promise<Stored> {
     if (!this.#claims.claim(id)) return NOTHING;
     const own = mayHoldId(this.#inOverlay, id) ? this.#overlay.find(id) : undefined;
-    if (own ?? (await this.#index.find([id]))[0]) {
+    if (own || isInVault) {
       this.#claims.release(id);
       return own && isFirstReuse(this.#reuse, own) ? { bytes: own.storedLength, reused: true } : NOTHING;
     }

@@ -35,6 +35,13 @@ interface Run {
   blocks: number;
 }
 
+/** A block that is not what the base has, or whose copy in the vault may be bad. */
+interface FoundBlock {
+  id: Uint8Array;
+  raw: Buffer;
+  isChanged: boolean;
+}
+
 /** The memory of one worker: of the two buffers one is worked on while the other is read. */
 export interface ScanBuffers {
   pair: [Buffer, Buffer];
@@ -60,7 +67,7 @@ export class LeafScanner {
     const base = await this.#basePage(leaf);
     const page = new Uint8Array(PAGE_BYTES);
     const runs = await this.#runs(leaf);
-    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));
+    await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));
     this.#countVanished(leaf, runs, base);
     if (!isZeroPage(page)) {
       (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
@@ -107,8 +114,7 @@ export class LeafScanner {
   }
 
   /** Reads run by run, the next one while this one is worked on. */
-  async #readRuns(runs: readonly Run[], work: (block: number, raw: Buffer) => Promise<void>): Promise<void> {
-    const { blockSize } = this.#options;
+  async #readRuns(runs: readonly Run[], work: (run: Run, bytes: Buffer) => Promise<void>): Promise<void> {
     let ahead = runs[0] ? this.#read(runs[0], 0) : undefined;
     try {
       for (const [n, run] of runs.entries()) {
@@ -116,8 +122,7 @@ export class LeafScanner {
         const buffer = await (ahead as Promise<Buffer>);
         const following = runs[n + 1];
         ahead = following && this.#read(following, (n + 1) % 2);
-        for (let k = 0; k < run.blocks; k++)
-          await work(run.first + k, buffer.subarray(k * blockSize, (k + 1) * blockSize));
+        await work(run, buffer);
       }
     } finally {
       await ahead?.catch(() => undefined);
@@ -137,21 +142,35 @@ export class LeafScanner {
     return buffer.subarray(0, length);
   }
 
-  async #scanBlock(block: number, raw: Buffer, page: Uint8Array, base: Uint8Array): Promise<void> {
-    const { hasher, blocks, buffers } = this.#options;
+  async #scanRun({ first, blocks }: Run, bytes: Buffer, page: Uint8Array, base: Uint8Array): Promise<void> {
+    const { blockSize, blocks: sink } = this.#options;
+    const found: FoundBlock[] = [];
+    for (let k = 0; k < blocks; k++) {
+      const block = this.#scanBlock(first + k, bytes.subarray(k * blockSize, (k + 1) * blockSize), page, base);
+      if (block) found.push(block);
+    }
+    const isInVault = await sink.areInVault(found.map(({ id }) => id));
+    for (const [n, block] of found.entries()) await this.#store(block, isInVault[n] as boolean);
+  }
+
+  /** The block, if it is to be stored. */
+  #scanBlock(block: number, raw: Buffer, page: Uint8Array, base: Uint8Array): FoundBlock | undefined {
+    const { hasher, buffers, memory } = this.#options;
     const at = (block % PAGE_IDS) * ID_BYTES;
-    const isZero = raw.equals(buffers.zeros);
     const baseId = base.subarray(at, at + ID_BYTES);
-    if (isZero) {
+    if (raw.equals(buffers.zeros)) {
       if (!isZeroId(baseId)) this.#changed(block);
-      return;
+      return undefined;
     }
     const id = hasher.data(raw);
     page.set(id, at);
     const isChanged = !equalBytes(id, baseId);
     if (isChanged) this.#changed(block);
-    else if (!this.#options.memory.heals) return;
-    const { bytes, reused } = await blocks.put(id, raw);
+    return isChanged || memory.heals ? { id, raw, isChanged } : undefined;
+  }
+
+  async #store({ id, raw, isChanged }: FoundBlock, isInVault: boolean): Promise<void> {
+    const { bytes, reused } = await this.#options.blocks.put(id, raw, isInVault);
     if (bytes === 0) return;
     if (!isChanged) this.#count('healedBlocks', 1);
     this.#count('storedBytes', bytes);

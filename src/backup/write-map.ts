@@ -73,7 +73,8 @@ export async function writeMap(options: {
       if (!isNew && !heals) continue;
       const page = await pageAt(found.levels, table, level, n);
       checkPage(page, id, hasher, table.path);
-      const put = await blocks.put(id, page);
+      const [isInVault = false] = await blocks.areInVault([id]);
+      const put = await blocks.put(id, page, isInVault);
       stored += put.bytes;
       if (!isNew && put.bytes > 0) healed++;
       if (put.reused) reused += put.bytes;

@@ -120,7 +120,7 @@ export async function openIndex(address: IndexAddress, store: Store, keys: Vault
   const truth = (): Promise<BlockIndex> =>
     (segments ??= openSegmentIndex(store, keys, address.segments, address.unusable));
   return {
-    find: async (ids) => (table ? ids.map((id) => findOrMiss(table, id)) : (await truth()).find(ids)),
+    find: async (ids) => (table ? findOrMiss(table, ids) : (await truth()).find(ids)),
     findAll: async (id) => (await truth()).findAll(id),
     async [Symbol.asyncDispose]() {
       table?.[Symbol.dispose]();
@@ -139,11 +139,11 @@ function openTableOf({ cacheFile }: IndexAddress): LocationTable | undefined {
 }
 
 /** A damaged page of the cache is a miss: who reads asks the segments then, who writes stores the block again. */
-function findOrMiss(table: LocationTable, id: Uint8Array): BlockLocation | undefined {
+function findOrMiss(table: LocationTable, ids: readonly Uint8Array[]): (BlockLocation | undefined)[] {
   try {
-    return table.find(id);
+    return table.findMany(ids);
   } catch (error) {
-    if (isTableFault(error)) return undefined;
-    throw error;
+    if (!isTableFault(error)) throw error;
+    return ids.length === 1 ? [undefined] : ids.flatMap((id) => findOrMiss(table, [id]));
   }
 }

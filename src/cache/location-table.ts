@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { isError, VhdvaultError } from '../base/errors.ts';
-import { fromHex, toHex } from '../base/hex.ts';
+import { asBuffer, fromHex, toHex } from '../base/hex.ts';
 import type { BlockLocation } from '../vault/block-index.ts';
 
 /*
@@ -14,6 +14,9 @@ const SCHEMA = `
     frame INTEGER NOT NULL, codec INTEGER NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (id, pack)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);`;
+
+/** Ids in one statement. */
+const TOGETHER = 16;
 
 const SQLITE_FULL = 13;
 const BUSY_WAIT = 20_000;
@@ -46,12 +49,13 @@ type SqlRow = {
   crc: number;
 };
 
-/** One open database of locations. Synchronous: a look-up takes 3 to 4 microseconds. */
+/** One open database of locations. Synchronous: a look-up takes 3 to 4 microseconds, beside a writer five times as long. */
 export class LocationTable implements Disposable {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #names = new Map<number, string>();
   #find: StatementSync | undefined;
+  #findSome: StatementSync | undefined;
 
   /** @throws IO, NO_SPACE with `details.sqlite`, as all methods do */
   constructor(path: string, options: { readOnly?: boolean; durable?: boolean } = {}) {
@@ -72,6 +76,24 @@ export class LocationTable implements Disposable {
   /** A place of the block; a row that does not bear its check is passed over. */
   find(id: Uint8Array): BlockLocation | undefined {
     return this.findAll(id)[0];
+  }
+
+  /** As `find` for each; the ids of one call share statements, each of which costs a read transaction. */
+  findMany(ids: readonly Uint8Array[]): (BlockLocation | undefined)[] {
+    if (ids.length === 1) return [this.find(ids[0] as Uint8Array)];
+    return this.#typed(() => {
+      this.#findSome ??= this.#db.prepare(`SELECT * FROM blocks WHERE id IN (${Array(TOGETHER).fill('?').join()})`);
+      const found = new Map<string, BlockLocation>();
+      for (let n = 0; n < ids.length; n += TOGETHER) {
+        const some = ids.slice(n, n + TOGETHER);
+        while (some.length < TOGETHER) some.push(some[0] as Uint8Array);
+        for (const row of this.#findSome.all(...some) as unknown as SqlRow[]) {
+          const location = row.crc === check(rowOf(row)) ? this.#locationOf(row) : undefined;
+          if (location && !found.has(keyOf(row.id))) found.set(keyOf(row.id), location);
+        }
+      }
+      return ids.map((id) => found.get(keyOf(id)));
+    });
   }
 
   /** All places of the block: two runs at once may store it twice. */
@@ -256,6 +278,10 @@ export function isTableFault(error: unknown): boolean {
 function rowOf(row: SqlRow): BlockRow {
   const { id, pack, start, length, frame, codec, kind } = row;
   return { id, pack, offset: start, storedLength: length, ordinal: frame, codec, kind };
+}
+
+function keyOf(id: Uint8Array): string {
+  return asBuffer(id).toString('latin1');
 }
 
 function check({ id, pack, offset, storedLength, ordinal, codec, kind }: BlockRow): number {

@@ -113,6 +113,7 @@ function isAt(entry: DirectoryEntry | undefined, frame: FrameLocation): boolean 
   );
 }
 
+/** Frames are read some at a time, in the order in which they lie. */
 async function checkFrames(
   pack: PackReader,
   frames: readonly FrameLocation[],
@@ -120,31 +121,66 @@ async function checkFrames(
 ): Promise<{ wrong: number[]; unread: number[]; trouble: Trouble | undefined }> {
   const [wrong, unread]: [number[], number[]] = [[], []];
   let trouble: Trouble | undefined;
-  let opened = 0;
-  for (const frame of frames) {
-    opened += frame.rawLength;
-    if (opened > MIB) {
-      letGo();
-      opened = 0;
+  const memory = Buffer.allocUnsafeSlow(MIB);
+  for (const run of runsOf(frames)) {
+    const stored = await readRun(pack, run, memory);
+    for (const frame of run) {
+      try {
+        const bytes = stored?.subarray(frame.offset - run[0]!.offset) ?? (await readFrame(pack, frame));
+        if (!isWhole(pack, frame, bytes.subarray(0, frame.storedLength), hasher)) wrong.push(frame.ordinal);
+      } catch (error) {
+        if (isError(error, 'VAULT_DAMAGED')) {
+          wrong.push(frame.ordinal);
+          continue;
+        }
+        trouble ??= troubleOf(error, pack.path);
+        unread.push(frame.ordinal);
+      }
     }
-    try {
-      if (!(await isWhole(pack, frame, hasher))) wrong.push(frame.ordinal);
-    } catch (error) {
-      trouble ??= troubleOf(error, pack.path);
-      unread.push(frame.ordinal);
-    }
+    letGo();
   }
   return { wrong, unread, trouble };
 }
 
-async function isWhole(pack: PackReader, frame: FrameLocation, hasher: BlockHasher): Promise<boolean> {
-  try {
-    const stored = Buffer.allocUnsafe(frame.storedLength);
-    await pack.readRange(frame.offset, stored);
-    const raw = pack.openFrame(frame, stored);
-    return equalBytes(frame.kind === FRAME_KINDS.data ? hasher.data(raw) : hasher.page(raw), frame.id);
-  } catch (error) {
-    if (isError(error, 'VAULT_DAMAGED')) return false;
-    throw error;
+/** Neighbours of together at most 1 MiB, or one frame that is larger. */
+function* runsOf(frames: readonly FrameLocation[]): Generator<FrameLocation[]> {
+  let run: FrameLocation[] = [];
+  let [start, end] = [0, 0];
+  for (const frame of frames.toSorted((a, b) => a.offset - b.offset)) {
+    const stop = frame.offset + frame.storedLength;
+    if (run.length > 0 && (frame.offset > end || stop - start > MIB)) {
+      yield run;
+      run = [];
+    }
+    if (run.length === 0) start = frame.offset;
+    run.push(frame);
+    end = Math.max(end, stop);
   }
+  if (run.length > 0) yield run;
+}
+
+/** Undefined where not all of it can be read: then each frame is read alone. */
+async function readRun(pack: PackReader, run: readonly FrameLocation[], memory: Buffer): Promise<Buffer | undefined> {
+  const start = run[0]!.offset;
+  const length = Math.max(...run.map(({ offset, storedLength }) => offset + storedLength)) - start;
+  if (length > memory.byteLength) return undefined;
+  const bytes = memory.subarray(0, length);
+  try {
+    await pack.readRange(start, bytes);
+    return bytes;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readFrame(pack: PackReader, { offset, storedLength }: FrameLocation): Promise<Buffer> {
+  const stored = Buffer.allocUnsafe(storedLength);
+  await pack.readRange(offset, stored);
+  return stored;
+}
+
+/** @throws VAULT_DAMAGED where the frame does not open */
+function isWhole(pack: PackReader, frame: FrameLocation, stored: Uint8Array, hasher: BlockHasher): boolean {
+  const raw = pack.openFrame(frame, stored);
+  return equalBytes(frame.kind === FRAME_KINDS.data ? hasher.data(raw) : hasher.page(raw), frame.id);
 }
