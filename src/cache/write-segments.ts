@@ -56,7 +56,7 @@ export async function writeRows(
     adds.push({ segment: name, size, packs: isFirst ? packs.length : 0, bytes: isFirst ? bytes : 0 });
   }
   const folders = new Set(packs.map(({ name }) => packPath(name).slice(0, 'packs/xx'.length)));
-  for (const touched of [...folders, 'index']) await store.syncFolder(touched);
+  await Promise.all([...folders, 'index'].map((touched) => store.syncFolder(touched)));
   return adds;
 }
 
