@@ -1,5 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import { ioError, VhdvaultError } from '../base/errors.ts';
+import { KIB } from '../base/units.ts';
+
+/**
+ * Bytes of one write at most. Linux 6.18 puts 1 MiB into one large page of its cache, and takes five to eight times as long to
+ * find one as for four writes of a quarter.
+ */
+const PIECE: number = 256 * KIB;
 
 /**
  * Writes all of `bytes` at `position`: one pwrite may take less than it was given.
@@ -9,7 +16,7 @@ export async function writeFully(handle: FileHandle, path: string, position: num
   let done = 0;
   while (done < bytes.byteLength) {
     const { bytesWritten } = await handle
-      .write(bytes, done, bytes.byteLength - done, position + done)
+      .write(bytes, done, Math.min(PIECE, bytes.byteLength - done), position + done)
       .catch((error: unknown) => {
         throw ioError(error, `writing at byte ${position + done} of`, path);
       });

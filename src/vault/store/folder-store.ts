@@ -121,14 +121,9 @@ async function createFile(path: string): Promise<StoreWriter> {
   let position = 0;
   return {
     async write(parts) {
-      const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
-      const { bytesWritten } = await handle.writev(parts as Uint8Array[], position).catch((error: unknown) => {
-        throw ioError(error, 'writing', path);
-      });
-      // A short write is how a full disk begins; the next one would fail, but never count on it.
-      if (bytesWritten !== length)
-        await writeFully(handle, path, position + bytesWritten, Buffer.concat(parts).subarray(bytesWritten));
-      position += length;
+      const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+      await writeFully(handle, path, position, bytes);
+      position += bytes.byteLength;
     },
     async sync() {
       await handle.sync().catch((error: unknown) => {
