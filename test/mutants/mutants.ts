@@ -43,7 +43,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the folders of packs and segments are not synced before the commit',
     file: 'src/cache/write-segments.ts',
-    from: `  for (const touched of [...folders, 'index']) await store.syncFolder(touched);`,
+    from: `  await Promise.all([...folders, 'index'].map((touched) => store.syncFolder(touched)));`,
     to: `  for (const _touched of [...folders, 'index']) continue;`,
     red: 'simulator/simulator.test.ts',
   },
@@ -238,11 +238,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a page begins as the base's: blocks that are not stored any more keep their ids",
     file: 'src/backup/leaf-scanner.ts',
-    from: `    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));`,
+    from: `    await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));`,
     to: `    page.set(base);
     for (const { first, blocks } of runs)
       page.fill(0, (first % PAGE_IDS) * ID_BYTES, ((first % PAGE_IDS) + blocks) * ID_BYTES);
-    await this.#readRuns(runs, (block, raw) => this.#scanBlock(block, raw, page, base));`,
+    await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));`,
     red: 'backup/holes.test.ts',
   },
   {
