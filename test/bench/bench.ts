@@ -1,60 +1,74 @@
 /**
- * `npm run bench`: vhdvault beside restic and borg on one disk of real files; writes RESULTS.md beside this file.
- * `npm run bench -- --quick` is one round with a small disk, only to see that it works: it writes nothing.
- * `--runs N` (default 5). Wants some 8 GiB under TMPDIR and a machine that does nothing else.
+ * `npm run bench`: vhdvault beside restic, borg, qemu-img and plain programs, on disks of real files, and what came of each
+ * aim; writes RESULTS.md beside this file. Asserts nothing.
+ *
+ * --runs N      rounds, default 5, after one warm-up
+ * --quick       small disks and one round without a warm-up, only to see that it works: writes nothing
+ * --only A,B    only these parts: prints the page, writes nothing
+ *               first, again, incremental, restore, verify: on each disk; gc: forget half of ten points; four: four disks at
+ *               once; start: processes with next to nothing to do; growth: huge sparse disks; memory: peaks of all of it and
+ *               of a sparse disk of 2040 GiB; profile: where the time of each verb goes
+ * --disks A,B   of the disks of the first five parts only dynamic (S), fixed (S) or large (L)
+ *
+ * Wants some 40 GiB under TMPDIR, memory for 16 GiB of page cache, and a machine that does nothing else.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packedProject } from '../support/packed.ts';
-import { type Contender, contenders } from './contenders.ts';
-import { makeDiskS } from './disk-s.ts';
-import { measureRound, type Round } from './measure.ts';
-import { type DiskResults, resultsPage } from './results.ts';
+import { DISK_NAMES } from './bench-disks.ts';
+import { type Bench, openBench, type PartResult } from './bench-run.ts';
+import { DISK_STEPS } from './disk-rounds.ts';
+import { publish, resultsPage } from './page.ts';
+import { fourPart } from './parts/four.ts';
+import { gcPart } from './parts/gc.ts';
+import { onOneDisk } from './parts/on-one-disk.ts';
+import { profilePart } from './parts/profile.ts';
+import { startPart } from './parts/start.ts';
+import { growthPart, memoryPart } from './parts/vast.ts';
 
-const MIB = 1024 * 1024;
+/** In this order: `memory` tells of what was measured before it. */
+const OTHERS: Record<string, (bench: Bench) => Promise<PartResult>> = {
+  gc: gcPart,
+  four: fourPart,
+  start: startPart,
+  growth: growthPart,
+  memory: memoryPart,
+  profile: profilePart,
+};
 
-const { quick, runs: wanted } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, runs: { type: 'string', default: '5' } },
+const { quick, runs, only, disks } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string' },
+    disks: { type: 'string' },
+  },
 }).values;
-const runs = quick ? 1 : Number(wanted);
-const warmUps = quick ? 0 : 1;
-if (!(Number.isSafeInteger(runs) && runs > 0)) throw new Error(`--runs ${wanted} is no number of rounds`);
+const rounds = quick ? 1 : Number(runs);
+if (!(Number.isSafeInteger(rounds) && rounds > 0)) throw new Error(`--runs ${runs} is no number of rounds`);
+const parts = chosen('--only', only, [...DISK_STEPS, ...Object.keys(OTHERS)]);
+const diskNames = chosen('--disks', disks, DISK_NAMES);
 
 await using folder = await mkdtempDisposable(join(tmpdir(), 'vhdvault-bench-'));
-console.log(`building, and making the disk in ${folder.path} ...`);
-const { bin } = await packedProject(folder.path);
-const { present, missing } = contenders(bin);
-for (const name of missing) console.log(`${name} is not installed: left out`);
-const size = (quick ? 256 : 4096) * MIB;
-const { disks, files } = await makeDiskS(folder.path, { files: (quick ? 40 : 450) * 1e6, size });
+console.log(`building, and making disks in ${folder.path} ...`);
+const bench = await openBench(folder.path, { rounds, quick, diskNames });
+for (const name of bench.missing) console.log(`${name} is not installed: left out`);
 
-const results: DiskResults[] = [];
-for (const disk of disks) {
-  const rounds = new Map<Contender, Round[]>(present.map((contender) => [contender, []]));
-  for (let n = 0; n < runs + warmUps; n++) {
-    for (const contender of present) {
-      const round = await measureRound(contender, disk.path, join(folder.path, contender.name));
-      const times = Object.entries(round.seconds).map(([step, seconds]) => `${step} ${seconds.toFixed(2)} s`);
-      console.log(
-        `${disk.name}, ${n < warmUps ? 'warm-up' : `round ${n - warmUps + 1}`}, ${contender.name}: ${times.join(', ')}`,
-      );
-      if (n >= warmUps) rounds.get(contender)?.push(round);
-    }
-  }
-  results.push({ disk: disk.name, rounds });
-}
+const results: PartResult[] = [];
+const steps = DISK_STEPS.filter((step) => parts.includes(step));
+if (steps.length > 0) results.push(await onOneDisk(bench, steps));
+for (const [name, part] of Object.entries(OTHERS)) if (parts.includes(name)) results.push(await part(bench));
 
-const command = `npm run bench${runs === 5 ? '' : ` -- --runs ${runs}`}`;
-const page = resultsPage(results, { command, runs, files, missing, contenders: present });
+const words = process.argv.slice(2).join(' ');
+const page = resultsPage(bench, `npm run bench${words && ` -- ${words}`}`, results);
 console.log(`\n${page}`);
-if (!quick) await publish(page, join(import.meta.dirname, 'RESULTS.md'));
+if (!quick && only === undefined && disks === undefined) await publish(page);
 
-/** Written as the checks of this project want it. */
-async function publish(page: string, path: string): Promise<void> {
-  await writeFile(path, page);
-  const bin = join(import.meta.dirname, '../../node_modules/.bin');
-  execFileSync(join(bin, 'biome'), ['format', '--write', path], { stdio: 'ignore' });
+/** Some of the known names, all where none is given. */
+function chosen<T extends string>(option: string, text: string | undefined, known: readonly T[]): T[] {
+  const asked = text?.split(',') ?? known;
+  const unknown = asked.find((name) => !known.includes(name as T));
+  if (unknown !== undefined) throw new Error(`${option} ${unknown} is none of ${known.join(', ')}`);
+  return known.filter((name) => asked.includes(name));
 }

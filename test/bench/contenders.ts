@@ -1,45 +1,55 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../../fixtures/find-tool.ts';
+import type { Call } from './measure.ts';
 
 const PASSPHRASE = 'of a bench';
+/** Points that `gc` keeps of ten. */
+export const KEPT = 5;
 
-/** A program with its arguments, and the folder that it runs in. */
-export interface Call {
-  program: string;
-  words: readonly string[];
-  cwd?: string;
+/**
+ * What is done with a backup program. again: the whole disk is read once more although nothing changed; next: one more point
+ * of the same disk; restore fixed: another kind of image than was backed up; gc: half of the points forgotten, and what only
+ * they had freed.
+ */
+export type Step = 'init' | 'first' | 'again' | 'next' | 'restore' | 'restore fixed' | 'verify' | 'gc';
+
+/** Where a program works: `home` is a folder of its own for repository, cache and state. */
+export interface Place {
+  home: string;
+  disk: string;
+  /** An empty folder to restore into. */
+  target: string;
 }
 
-/** A backup program: how each thing is done with it. `home` is a folder of its own for repository, cache and state. */
+/** A backup program: how each thing is done with it. What it cannot do, or is not measured with, is left out. */
 export interface Contender {
   name: string;
   version: string;
   env(home: string): Record<string, string>;
-  init(home: string): Call;
-  backup(home: string, disk: string): Call;
-  /** As `backup`, but must read the whole disk again although nothing changed. */
-  again(home: string, disk: string): Call;
-  restore(home: string, folder: string): Call;
-  verify(home: string): Call;
+  calls: Partial<Record<Step, (place: Place) => readonly Call[]>>;
   /** The folder whose growth is what was stored. */
   repository(home: string): string;
 }
 
-/** Those that are installed, and the names of those that are not. `bin` is our program, built. */
+/** Those that are installed, ours first, and the names of those that are not. `bin` is our program, built. */
 export function contenders(bin: string): { present: Contender[]; missing: string[] } {
   const rivals = { restic, borg };
   const found = Object.entries(rivals).map(([name, make]) => ({ name, path: findTool(name), make }));
   return {
-    present: [vhdvault(bin), ...found.flatMap(({ path, make }) => (path ? [make(path)] : []))],
+    present: [vhdvault(bin), withZstd(bin), ...found.flatMap(({ path, make }) => (path ? [make(path)] : []))],
     missing: found.filter(({ path }) => path === undefined).map(({ name }) => name),
   };
 }
 
-function vhdvault(bin: string): Contender {
-  const call = (...words: string[]): Call => ({ program: process.execPath, words: [bin, ...words] });
+export const OURS = 'vhdvault';
+export const OURS_ZSTD = 'vhdvault, zstd';
+
+export function vhdvault(bin: string): Contender {
+  const call = (...words: string[]): Call[] => [{ program: process.execPath, words: [bin, ...words] }];
+  const backup = ({ disk }: Place): Call[] => call('backup', 'bench', `disk=${disk}`);
   return {
-    name: 'vhdvault',
+    name: OURS,
     version: versionOf(process.execPath, bin, '--version'),
     env: (home) => ({
       VHDVAULT_VAULT: join(home, 'repository'),
@@ -47,17 +57,29 @@ function vhdvault(bin: string): Contender {
       VHDVAULT_STATE: join(home, 'state'),
       VHDVAULT_PASSPHRASE: PASSPHRASE,
     }),
-    init: () => call('init'),
-    backup: (_, disk) => call('backup', 'bench', `disk=${disk}`),
-    again: (_, disk) => call('backup', 'bench', `disk=${disk}`),
-    restore: (_, folder) => call('restore', 'bench', '--to', join(folder, 'disk.vhd')),
-    verify: () => call('verify', '--read-data'),
+    calls: {
+      init: () => call('init'),
+      ...{ first: backup, again: backup, next: backup },
+      restore: ({ target }) => call('restore', 'bench', '--to', join(target, 'disk.vhd')),
+      'restore fixed': ({ target }) => call('restore', 'bench', '--to', join(target, 'disk.vhd'), '--format', 'fixed'),
+      verify: () => call('verify', '--read-data'),
+      gc: () =>
+        call(...['forget', 'bench', '--keep-last', String(KEPT), '--gc', '--soft-delete', '0s', '--grace', '0s']),
+    },
     repository: (home) => join(home, 'repository'),
   };
 }
 
+/** For what it stores; where time matters the default is measured. */
+function withZstd(bin: string): Contender {
+  const ours = vhdvault(bin);
+  const { first, next } = ours.calls;
+  const init = (): Call[] => [{ program: process.execPath, words: [bin, 'init', '--compression', 'zstd'] }];
+  return { ...ours, name: OURS_ZSTD, calls: { init, ...(first && { first }), ...(next && { next }) } };
+}
+
 function restic(program: string): Contender {
-  const call = (...words: string[]): Call => ({ program, words: ['--quiet', ...words] });
+  const call = (...words: string[]): Call[] => [{ program, words: ['--quiet', ...words] }];
   return {
     name: 'restic',
     version: versionOf(program, 'version'),
@@ -66,17 +88,22 @@ function restic(program: string): Contender {
       RESTIC_CACHE_DIR: join(home, 'cache'),
       RESTIC_PASSWORD: PASSPHRASE,
     }),
-    init: () => call('init'),
-    backup: (_, disk) => call('backup', disk),
-    again: (_, disk) => call('backup', '--force', disk),
-    restore: (_, folder) => call('restore', 'latest', '--target', folder),
-    verify: () => call('check', '--read-data'),
+    calls: {
+      init: () => call('init'),
+      first: ({ disk }) => call('backup', disk),
+      again: ({ disk }) => call('backup', '--force', disk),
+      next: ({ disk }) => call('backup', disk),
+      restore: ({ target }) => call('restore', 'latest', '--target', target),
+      verify: () => call('check', '--read-data'),
+      gc: () => call('forget', '--keep-last', String(KEPT), '--prune'),
+    },
     repository: (home) => join(home, 'repository'),
   };
 }
 
 function borg(program: string): Contender {
-  const call = (...words: string[]): Call => ({ program, words });
+  const call = (...words: string[]): Call[] => [{ program, words }];
+  const archive = '::{now:%Y%m%d%H%M%S%f}';
   return {
     name: 'borg',
     version: versionOf(program, '--version'),
@@ -85,11 +112,15 @@ function borg(program: string): Contender {
       BORG_BASE_DIR: join(home, 'base'),
       BORG_PASSPHRASE: PASSPHRASE,
     }),
-    init: () => call('init', '-e', 'repokey-blake2'),
-    backup: (_, disk) => call('create', '::first', disk),
-    again: (_, disk) => call('create', '--files-cache=disabled', '::again', disk),
-    restore: (_, folder) => ({ ...call('extract', '::first'), cwd: folder }),
-    verify: () => call('check', '--verify-data'),
+    calls: {
+      init: () => call('init', '-e', 'repokey-blake2'),
+      first: ({ disk }) => call('create', '::first', disk),
+      again: ({ disk }) => call('create', '--files-cache=disabled', archive, disk),
+      next: ({ disk }) => call('create', archive, disk),
+      restore: ({ target }) => call('extract', '::first').map((one) => ({ ...one, cwd: target })),
+      verify: () => call('check', '--verify-data'),
+      gc: () => [...call('prune', '--keep-last', String(KEPT)), ...call('compact')],
+    },
     repository: (home) => join(home, 'repository'),
   };
 }
