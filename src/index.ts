@@ -27,6 +27,7 @@ export {
   type ErrorFacts,
   type Extent,
   type ExtentKind,
+  type ExtentsOptions,
   encodeBat,
   encodeBatmapHeader,
   encodeDynamicHeader,

@@ -16,6 +16,8 @@ export interface CaptureDisk {
   table: string;
   /** The same disk in the base point, and its checksum table. */
   base: { size: number; root: string; table: string } | null;
+  /** So many images at the top of its chain are new, below is what the base was read from; 0: nothing is known, all is read. */
+  newLayers: number;
 }
 
 /** What a scan needs: one that stores, or a preview. */
@@ -51,6 +53,8 @@ export interface CapturedDisk {
   counts: Record<Field, number>;
   /** Share of changed blocks in 64 slices of the disk. */
   strip: number[];
+  /** Bytes from the beginning of the disk to a block that was not read and is not what the base has, if the audit found one. */
+  wrongAt: number | null;
   /** How many pages of the base's map came from where; null without a base. */
   base: { hasTable: boolean; fromTable: number; fromVault: number } | null;
 }

@@ -41,6 +41,8 @@ export interface ScanDisk {
   table: string;
   /** The disk of the base point, or null; its checksum table, which may be missing. */
   base: { size: number; table: string } | null;
+  /** So many images at the top of its chain are new, below is what the base was read from; 0: nothing is known, all is read. */
+  newLayers: number;
 }
 
 /** Opens a disk from its address; given by whoever wires rooms together. */

@@ -24,6 +24,8 @@ export interface BackupRun extends AsyncDisposable {
   options: BackupOptions;
   sources: SourceDisk[];
   plan: BackupPlan;
+  /** Names of disks whose parents were found not to be what they were: they are read whole. */
+  distrusted: Set<string>;
   /** Milliseconds since 1970, and by the monotonic clock. */
   started: number;
   begun: number;
@@ -63,7 +65,7 @@ export async function openRun(
     for (const { name, disk } of sources) checkDiskSize(name, disk.size, vault.config.blockSize);
     const plan = planBackup({ type: options.type ?? 'auto', points, disks: sources.map(plannedDisk) });
     return {
-      ...{ session, item, options, sources, plan, started, begun },
+      ...{ session, item, options, sources, plan, distrusted: new Set(), started, begun },
       warnings: [
         ...clockWarning(session, options),
         ...fullnessWarning(item, points.length + 1),

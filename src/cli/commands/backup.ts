@@ -5,7 +5,7 @@ import { parseDiskArguments } from '../../jobs/disk-argument.ts';
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
 import { clockOptions, imageOptions, progressOptions, vaultOptions } from '../options.ts';
-import { parseDuration } from '../parse-value.ts';
+import { parseDuration, parseSpan } from '../parse-value.ts';
 
 const hookOptions = {
   consistency: {
@@ -62,6 +62,11 @@ export const backupCommand: Command = command({
       choices: ['auto', 'full', 'incremental', 'differential'],
       requiresArg: true,
       describe: 'auto (default): full the first time, then incremental; differential: against the last full point',
+    },
+    'full-scan-every': {
+      type: 'string',
+      requiresArg: true,
+      describe: "How often to read also the parents that are the latest point's disks; default: 30d, always: 0s",
     },
     'dry-run': { type: 'boolean', describe: 'Only read the disks and say what changed; stores nothing, runs no hook' },
     format: {
@@ -133,6 +138,7 @@ function backupOptions(
     post?: string | undefined;
     'hook-timeout'?: string | undefined;
     'require-consistency'?: boolean | undefined;
+    'full-scan-every'?: string | undefined;
     'accept-clock'?: boolean | undefined;
   },
   cwd: string,
@@ -148,6 +154,9 @@ function backupOptions(
     ...(args.post !== undefined && { post: args.post }),
     ...(args['hook-timeout'] !== undefined && { hookTimeout: parseDuration('--hook-timeout', args['hook-timeout']) }),
     ...(args['require-consistency'] !== undefined && { requireConsistency: args['require-consistency'] }),
+    ...(args['full-scan-every'] !== undefined && {
+      fullScanEvery: parseSpan('--full-scan-every', args['full-scan-every']),
+    }),
     ...(args['accept-clock'] !== undefined && { acceptClock: args['accept-clock'] }),
   };
 }
