@@ -157,6 +157,7 @@ export type {
   NamedDisk,
   PointType,
   Progress,
+  Throttled,
   Watchable,
 } from './jobs/types.ts';
 export { unforget } from './jobs/unforget-job.ts';

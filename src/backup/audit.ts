@@ -5,6 +5,7 @@ import { openTable } from '../cache/checksum-table.ts';
 import { openIndex } from '../cache/index-cache.ts';
 import { ID_BYTES, mapShape, PAGE_IDS, ZERO_ID } from '../disk/block-map.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
+import { waitForTurn } from '../pool/rate-limit.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { readBaseLeaf } from './base-map.ts';
 import type { CaptureDisk, ScanOptions } from './capture-options.ts';
@@ -49,7 +50,7 @@ function sampleOf(leaves: Uint32Array, random: Random): Map<number, number[]> {
 }
 
 async function auditDisk(
-  { vault, openDisk, index, signal }: ScanOptions,
+  { vault, openDisk, index, limit, signal }: ScanOptions,
   memory: ScanMemory,
   { n, disk: facts, sample }: { n: number; disk: CaptureDisk; sample: ReadonlyMap<number, readonly number[]> },
 ): Promise<number | null> {
@@ -71,6 +72,7 @@ async function auditDisk(
       const block = kept[place] as number;
       const offset = block * blockSize;
       const length = Math.min(blockSize, facts.size - offset);
+      await waitForTurn(limit, length, () => throwIfAborted(signal));
       await disk.read(offset, raw.fill(0, length).subarray(0, length));
       count(memory, row, 'auditedBlocks', 1);
       count(memory, row, 'auditedBytes', length);

@@ -2,6 +2,7 @@ import type { IndexAddress } from '../cache/index-cache.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import type { Generation } from '../disk/disk.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { RateLimit } from '../pool/rate-limit.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { OpenDisk } from './scan-input.ts';
 import type { Field } from './scan-memory.ts';
@@ -29,6 +30,8 @@ export interface ScanOptions {
   disks: readonly CaptureDisk[];
   /** Nothing is taken for granted because the base has it: a pack was quarantined since (J4). */
   heals: boolean;
+  /** Of what is read from the disks. */
+  limit: RateLimit | null;
   signal?: AbortSignal | undefined;
   /** Called with the counters of all disks, in order. */
   onCounts?: ((counts: Record<Field, number>[]) => void) | undefined;

@@ -4,6 +4,7 @@ import { ID_BYTES, isZeroId, isZeroPage, PAGE_BYTES, PAGE_IDS } from '../disk/bl
 import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
 import { stopIfAsked } from '../pool/common-queue.ts';
+import { type RateLimit, waitForTurn } from '../pool/rate-limit.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
 import { readBaseLeaf } from './base-map.ts';
 import type { BlockSink } from './block-store.ts';
@@ -13,6 +14,7 @@ import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
 
 export interface LeafScannerOptions {
   memory: ScanMemory;
+  limit: RateLimit | null;
   row: { worker: number; disk: number };
   disk: Disk;
   facts: ScanDisk;
@@ -96,11 +98,12 @@ export class LeafScanner {
 
   /** The last block of a disk may be short: it is padded with zeros. */
   async #read(run: Run, turn: number): Promise<Buffer> {
-    const { disk, blockSize, facts, buffers } = this.#options;
+    const { disk, blockSize, facts, buffers, limit, memory } = this.#options;
     const length = run.blocks * blockSize;
     const buffer = buffers.pair[turn] as Buffer;
     const inside = Math.min(length, facts.size - run.first * blockSize);
     if (inside < length) buffer.fill(0, inside, length);
+    await waitForTurn(limit, inside, () => stopIfAsked(memory.queue));
     await disk.read(run.first * blockSize, buffer.subarray(0, inside));
     this.#count('readBytes', inside);
     this.#count('readBlocks', run.blocks);

@@ -27,6 +27,12 @@ export function parseSize(option: string, text: string): number {
   });
 }
 
+/** `--limit-rate 50MB` -> bytes per second, for who takes such options. @throws USAGE */
+export function rateOf(args: { 'limit-rate'?: string | undefined }): { limitRate?: number } {
+  const text = args['limit-rate'];
+  return text === undefined ? {} : { limitRate: parseSize('--limit-rate', text.replace(/\/s$/, '')) };
+}
+
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, min: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `90`, `90s`, `10m`, `1.5 h`, `14d`, `2w` -> milliseconds. */

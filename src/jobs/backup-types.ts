@@ -1,6 +1,6 @@
 import type { Consistency, PointType } from '../point/manifest.ts';
 import type { HookResult } from './hooks.ts';
-import type { ByteCounts, ClockTrust, Watchable } from './types.ts';
+import type { ByteCounts, ClockTrust, Throttled, Watchable } from './types.ts';
 
 export type { HookResult } from './hooks.ts';
 
@@ -30,7 +30,7 @@ export interface DiskResult {
 }
 
 /** How to back up. */
-export interface BackupOptions extends Watchable, ClockTrust {
+export interface BackupOptions extends Watchable, ClockTrust, Throttled {
   /** Default auto: full the first time, incremental afterwards. */
   type?: 'auto' | PointType;
   /** Default: the first disk. */

@@ -1,6 +1,7 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { checkWords } from '../point/manifest.ts';
 import type { BackupOptions } from './backup-types.ts';
+import { rateLimitOf } from './rate-limit-of.ts';
 
 const TYPES: readonly string[] = ['auto', 'full', 'incremental', 'differential'] satisfies BackupOptions['type'][];
 const CONSISTENCIES: readonly string[] = ['crash', 'file', 'app'] satisfies BackupOptions['consistency'][];
@@ -11,9 +12,11 @@ export function checkOptions({
   consistency,
   hookTimeout,
   fullScanEvery = 0,
+  limitRate,
   tags = [],
   note = '',
 }: BackupOptions): void {
+  rateLimitOf({ ...(limitRate !== undefined && { limitRate }) });
   checkWord('type', type, TYPES);
   checkWord('consistency', consistency, CONSISTENCIES);
   if (hookTimeout !== undefined && !(hookTimeout > 0)) {

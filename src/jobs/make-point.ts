@@ -100,7 +100,7 @@ async function captureAll(
   const captured = await capture({
     ...{ vault, pool: session.pool, openDisk: openAddress, index: index.address },
     ...{ ...name, folder: staging.folder, overlay: overlayOf(session, name), resumed },
-    ...{ disks, heals: mustHeal(run), signal: options.signal, onCounts: progress.counts },
+    ...{ disks, heals: mustHeal(run), limit: run.limit, signal: options.signal, onCounts: progress.counts },
   });
   return { ...captured, captureDisks: disks, parents, basis, remark: remarksOf(index.remark, parents) };
 }

@@ -44,7 +44,7 @@ export async function previewBackup(
   const look = async (): Promise<{ captured: CapturedDisk[]; parents: KnownParents[] }> => {
     const parents = await knownParents(run, heals);
     const captured = await preview({
-      ...{ vault, pool, openDisk: openAddress, heals, index: index.address },
+      ...{ vault, pool, openDisk: openAddress, heals, limit: run.limit, index: index.address },
       disks: captureDisks(run, { job: 'preview', run: 'none' }, parents),
       signal: options.signal,
       onCounts: progress.counts,

@@ -4,8 +4,8 @@ import type { BackupOptions } from '../../jobs/backup-types.ts';
 import { parseDiskArguments } from '../../jobs/disk-argument.ts';
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
-import { clockOptions, imageOptions, progressOptions, vaultOptions } from '../options.ts';
-import { parseDuration, parseSpan } from '../parse-value.ts';
+import { clockOptions, imageOptions, progressOptions, rateOptions, vaultOptions } from '../options.ts';
+import { parseDuration, parseSpan, rateOf } from '../parse-value.ts';
 
 const hookOptions = {
   consistency: {
@@ -85,6 +85,7 @@ export const backupCommand: Command = command({
     },
     ...hookOptions,
     ...clockOptions,
+    ...rateOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -139,6 +140,7 @@ function backupOptions(
     'hook-timeout'?: string | undefined;
     'require-consistency'?: boolean | undefined;
     'full-scan-every'?: string | undefined;
+    'limit-rate'?: string | undefined;
     'accept-clock'?: boolean | undefined;
   },
   cwd: string,
@@ -157,6 +159,7 @@ function backupOptions(
     ...(args['full-scan-every'] !== undefined && {
       fullScanEvery: parseSpan('--full-scan-every', args['full-scan-every']),
     }),
+    ...rateOf(args),
     ...(args['accept-clock'] !== undefined && { acceptClock: args['accept-clock'] }),
   };
 }
