@@ -27,6 +27,7 @@ export {
   type ErrorFacts,
   type Extent,
   type ExtentKind,
+  type ExtentsOptions,
   encodeBat,
   encodeBatmapHeader,
   encodeDynamicHeader,
@@ -156,6 +157,7 @@ export type {
   NamedDisk,
   PointType,
   Progress,
+  Throttled,
   Watchable,
 } from './jobs/types.ts';
 export { unforget } from './jobs/unforget-job.ts';

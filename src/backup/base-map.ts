@@ -58,8 +58,27 @@ export async function readBaseMap(options: {
   return map;
 }
 
+/** A leaf page of the base: from the checksum table if the page's id is right, else from the vault. Beyond the end it is empty. */
+export async function readBaseLeaf(
+  leaf: number,
+  from: {
+    leafIds: Uint8Array;
+    table: ChecksumTable | undefined;
+    blocks: PointBlocks;
+    hasher: BlockHasher;
+    heals: boolean;
+  },
+): Promise<{ page: Uint8Array; isFetched: boolean }> {
+  const { leafIds, table, blocks, hasher, heals } = from;
+  const page = new Uint8Array(PAGE_BYTES);
+  if ((leaf + 1) * ID_BYTES > leafIds.byteLength || isZeroId(leafIds, leaf)) return { page, isFetched: false };
+  const id = leafIds.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
+  if ((await table?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return { page, isFetched: false };
+  return { page: await readOrLost(blocks, id, heals), isFetched: true };
+}
+
 /** A page of the base; where blocks are healed one that is damaged is empty: what it told counts as changed. @throws VAULT_DAMAGED */
-export async function readOrLost(blocks: PointBlocks, id: Uint8Array, heals: boolean): Promise<Uint8Array> {
+async function readOrLost(blocks: PointBlocks, id: Uint8Array, heals: boolean): Promise<Uint8Array> {
   return await blocks.readPage(id).catch((error: unknown) => {
     if (heals && isError(error, 'VAULT_DAMAGED')) return new Uint8Array(PAGE_BYTES);
     throw error;

@@ -9,6 +9,7 @@ import { PointBlocks } from '../point/point-blocks.ts';
 import { createBlockHasher } from '../vault/block-ids.ts';
 import { FRAMES_TARGET } from '../vault/block-writer.ts';
 import type { Adds } from '../vault/vault.ts';
+import { auditKept } from './audit.ts';
 import { type BaseMap, readBaseMap } from './base-map.ts';
 import type { CapturedDisk, CaptureOptions, ScanOptions } from './capture-options.ts';
 import { capturedDisk } from './captured-disk.ts';
@@ -33,8 +34,9 @@ export async function capture(options: CaptureOptions): Promise<{ disks: Capture
   const bases = await readBases(options);
   const memory = newMemory(options, bases, { reuse, inOverlay, jobIsOpen: vault.state.jobs.get(job) === 'open' });
   const tails = await runScan(options, memory);
+  const wrong = await auditKept(options, memory);
   await joinTails(options, memory, tails);
-  const captured = await writeMaps(options, memory, bases);
+  const captured = await writeMaps(options, memory, bases, wrong);
   throwIfAborted(options.signal);
   const expected = reuse.starts.size + Atomics.load(memory.published, 0) - dropUnused(reuse, overlay);
   const adds = await writeSegments(options, overlay, expected);
@@ -46,10 +48,12 @@ export async function preview(options: ScanOptions): Promise<CapturedDisk[]> {
   const bases = await readBases(options);
   const memory = newMemory(options, bases, { reuse: NO_REUSE, inOverlay: createIdFilter(), jobIsOpen: false });
   await runScan(options, memory);
+  const wrong = await auditKept(options, memory);
   const hasher = createBlockHasher(options.vault.keys);
   return bases.map((base, n) => {
     const { root, pages } = mapOf(memory.found[n] as Uint8Array, hasher);
-    return capturedDisk(options, memory, { n, base, map: { root, pages, stored: 0, reused: 0, healed: 0 } });
+    const map = { root, pages, stored: 0, reused: 0, healed: 0 };
+    return capturedDisk(options, memory, { n, base, map, wrongAt: wrong[n] ?? null });
   });
 }
 

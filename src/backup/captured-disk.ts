@@ -7,7 +7,7 @@ import type { WrittenMap } from './write-map.ts';
 export function capturedDisk(
   { vault, disks }: ScanOptions,
   memory: ScanMemory,
-  { n, base, map }: { n: number; base: BaseMap | undefined; map: WrittenMap },
+  { n, base, map, wrongAt }: { n: number; base: BaseMap | undefined; map: WrittenMap; wrongAt: number | null },
 ): CapturedDisk {
   const counts = totals(memory, n);
   counts.storedBytes += map.stored;
@@ -16,6 +16,7 @@ export function capturedDisk(
   return {
     ...{ root: map.root, pages: map.pages, counts },
     strip: stripOf(memory, n, (disks[n]?.size ?? 0) / vault.config.blockSize),
+    wrongAt,
     base: base
       ? { hasTable: base.hasTable, fromTable: base.fromTable, fromVault: base.fromVault + counts.fetchedPages }
       : null,

@@ -1,21 +1,20 @@
 import { equalBytes } from '../base/hex.ts';
-import { MIB } from '../base/units.ts';
 import type { ChecksumTable } from '../cache/checksum-table.ts';
 import { ID_BYTES, isZeroId, isZeroPage, PAGE_BYTES, PAGE_IDS } from '../disk/block-map.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { PointBlocks } from '../point/point-blocks.ts';
 import { stopIfAsked } from '../pool/common-queue.ts';
+import { type RateLimit, waitForTurn } from '../pool/rate-limit.ts';
 import type { BlockHasher } from '../vault/block-ids.ts';
-import { readOrLost } from './base-map.ts';
+import { readBaseLeaf } from './base-map.ts';
 import type { BlockSink } from './block-store.ts';
+import { CHUNK, planLeaf, type Run } from './plan-leaf.ts';
 import type { ScanDisk } from './scan-input.ts';
 import { count, type Field, type ScanMemory, STRIP } from './scan-memory.ts';
 
-/** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
-const CHUNK: number = MIB;
-
 export interface LeafScannerOptions {
   memory: ScanMemory;
+  limit: RateLimit | null;
   row: { worker: number; disk: number };
   disk: Disk;
   facts: ScanDisk;
@@ -27,12 +26,6 @@ export interface LeafScannerOptions {
   hasher: BlockHasher;
   blockSize: number;
   buffers: ScanBuffers;
-}
-
-/** A run of blocks to read at once. */
-interface Run {
-  first: number;
-  blocks: number;
 }
 
 /** A block that is not what the base has, or whose copy in the vault may be bad. */
@@ -53,7 +46,7 @@ export function scanBuffers(blockSize: number): ScanBuffers {
   return { pair: [Buffer.alloc(size), Buffer.alloc(size)], zeros: Buffer.alloc(blockSize) };
 }
 
-/** Scans one leaf page of a disk (256 blocks): what is allocated is read, hashed, compared with the base, stored. */
+/** Scans one leaf page of a disk (256 blocks): what is allocated, and not known, is read, hashed, compared with the base, stored. */
 export class LeafScanner {
   readonly #options: LeafScannerOptions;
 
@@ -63,12 +56,13 @@ export class LeafScanner {
 
   /** True when anything was read from the source. */
   async scan(leaf: number): Promise<boolean> {
-    const { memory, row, table, hasher, blockSize, facts } = this.#options;
+    const { memory, row, disk, table, hasher, blockSize, facts } = this.#options;
     const base = await this.#basePage(leaf);
     const page = new Uint8Array(PAGE_BYTES);
-    const runs = await this.#runs(leaf);
+    const { read: runs, kept } = await planLeaf(disk, leaf, { ...facts, blockSize });
+    this.#keep(leaf, kept, { page, base });
     await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));
-    this.#countVanished(leaf, runs, base);
+    this.#countVanished(leaf, runs, kept, base);
     if (!isZeroPage(page)) {
       (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
       await table?.writePage(0, leaf, page);
@@ -78,39 +72,12 @@ export class LeafScanner {
     return runs.length > 0;
   }
 
-  /** The base's ids for this leaf: from the checksum table if the page's id is right, else from the vault. */
   async #basePage(leaf: number): Promise<Uint8Array> {
-    const { memory, row, baseTable, baseBlocks, hasher } = this.#options;
-    const page = new Uint8Array(PAGE_BYTES);
-    const ids = memory.base[row.disk] as Uint8Array;
-    if ((leaf + 1) * ID_BYTES > ids.byteLength || isZeroId(ids, leaf)) return page;
-    const id = ids.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
-    if ((await baseTable?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return page;
-    this.#count('fetchedPages', 1);
-    return await readOrLost(baseBlocks, id, memory.heals);
-  }
-
-  /** Which blocks of the leaf hold data, in runs of at most CHUNK bytes. */
-  async #runs(leaf: number): Promise<Run[]> {
-    const { disk, blockSize, facts } = this.#options;
-    const start = leaf * PAGE_IDS * blockSize;
-    const runs: Run[] = [];
-    const most = Math.max(1, Math.floor(CHUNK / blockSize));
-    let next = 0;
-    for await (const { offset, length, kind } of disk.extents(
-      start,
-      Math.min(PAGE_IDS * blockSize, facts.size - start),
-    )) {
-      if (kind === 'zero') continue;
-      const end = Math.ceil((offset + length) / blockSize);
-      for (let block = Math.max(next, Math.floor(offset / blockSize)); block < end; block++) {
-        const run = runs.at(-1);
-        if (run && run.first + run.blocks === block && run.blocks < most) run.blocks++;
-        else runs.push({ first: block, blocks: 1 });
-        next = block + 1;
-      }
-    }
-    return runs;
+    const { memory, row, baseTable: table, baseBlocks: blocks, hasher } = this.#options;
+    const leafIds = memory.base[row.disk] as Uint8Array;
+    const { page, isFetched } = await readBaseLeaf(leaf, { leafIds, table, blocks, hasher, heals: memory.heals });
+    if (isFetched) this.#count('fetchedPages', 1);
+    return page;
   }
 
   /** Reads run by run, the next one while this one is worked on. */
@@ -131,11 +98,12 @@ export class LeafScanner {
 
   /** The last block of a disk may be short: it is padded with zeros. */
   async #read(run: Run, turn: number): Promise<Buffer> {
-    const { disk, blockSize, facts, buffers } = this.#options;
+    const { disk, blockSize, facts, buffers, limit, memory } = this.#options;
     const length = run.blocks * blockSize;
     const buffer = buffers.pair[turn] as Buffer;
     const inside = Math.min(length, facts.size - run.first * blockSize);
     if (inside < length) buffer.fill(0, inside, length);
+    await waitForTurn(limit, inside, () => stopIfAsked(memory.queue));
     await disk.read(run.first * blockSize, buffer.subarray(0, inside));
     this.#count('readBytes', inside);
     this.#count('readBlocks', run.blocks);
@@ -180,12 +148,25 @@ export class LeafScanner {
     this.#count('reusedBlocks', 1);
   }
 
+  /** Takes over what is known to be as it was. */
+  #keep(leaf: number, kept: readonly number[], { page, base }: { page: Uint8Array; base: Uint8Array }): void {
+    const { memory, row, blockSize, facts } = this.#options;
+    for (const block of kept) {
+      const at = (block % PAGE_IDS) * ID_BYTES;
+      page.set(base.subarray(at, at + ID_BYTES), at);
+      this.#count('keptBytes', Math.min(blockSize, facts.size - block * blockSize));
+    }
+    this.#count('keptBlocks', kept.length);
+    (memory.kept[row.disk] as Uint32Array)[leaf] = kept.length;
+  }
+
   /** Blocks of the base that are not allocated any more became zeros. */
-  #countVanished(leaf: number, runs: readonly Run[], base: Uint8Array): void {
+  #countVanished(leaf: number, runs: readonly Run[], kept: readonly number[], base: Uint8Array): void {
     if (isZeroPage(base)) return;
-    const read = new Set(
-      runs.flatMap(({ first, blocks }) => Array.from({ length: blocks }, (_, n) => (first + n) % PAGE_IDS)),
-    );
+    const read = new Set([
+      ...runs.flatMap(({ first, blocks }) => Array.from({ length: blocks }, (_, n) => (first + n) % PAGE_IDS)),
+      ...kept.map((block) => block % PAGE_IDS),
+    ]);
     const { facts, blockSize } = this.#options;
     const blocks = Math.min(PAGE_IDS, Math.ceil(facts.size / blockSize) - leaf * PAGE_IDS);
     for (let n = 0; n < blocks; n++) if (!read.has(n) && !isZeroId(base, n)) this.#changed(leaf * PAGE_IDS + n);

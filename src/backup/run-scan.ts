@@ -10,13 +10,13 @@ import { scanTask } from './scan-task.ts';
  * the small packs that the workers ended with, still in the staging location.
  */
 export async function runScan(options: ScanOptions | CaptureOptions, memory: ScanMemory): Promise<FinishedPack[]> {
-  const { vault, pool, disks, index, signal, onCounts } = options;
+  const { vault, pool, disks, index, limit, signal, onCounts } = options;
   const { store, keys, config } = vault;
   const tails = await runOnAll({
     ...{ pool, queue: memory.queue, signal },
     task: scanTask({ openDisk: options.openDisk, random: vault.random }),
     input: {
-      ...{ store: store.address, keys, index, memory, write: 'job' in options ? writesOf(options) : null },
+      ...{ store: store.address, keys, index, limit, memory, write: 'job' in options ? writesOf(options) : null },
       ...{ blockSize: config.blockSize, codec: config.codec },
       disks: disks.map(({ base, ...disk }) => ({ ...disk, base: base && { size: base.size, table: base.table } })),
     },

@@ -2,6 +2,7 @@ import type { Random } from '../base/random.ts';
 import type { IndexAddress } from '../cache/index-cache.ts';
 import type { DiskAddress } from '../disk/address.ts';
 import type { Disk, Generation } from '../disk/disk.ts';
+import type { RateLimit } from '../pool/rate-limit.ts';
 import type { Codec } from '../vault/block-writer.ts';
 import type { StoreAddress } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
@@ -18,6 +19,8 @@ export interface ScanInput {
   codec: Codec;
   disks: ScanDisk[];
   index: IndexAddress;
+  /** Of what is read from the disks. */
+  limit: RateLimit | null;
   memory: ScanMemory;
 }
 
@@ -41,6 +44,8 @@ export interface ScanDisk {
   table: string;
   /** The disk of the base point, or null; its checksum table, which may be missing. */
   base: { size: number; table: string } | null;
+  /** So many images at the top of its chain are new, below is what the base was read from; 0: nothing is known, all is read. */
+  newLayers: number;
 }
 
 /** Opens a disk from its address; given by whoever wires rooms together. */

@@ -29,6 +29,12 @@ export const FIELDS = [
   'fetchedPages',
   /** Unchanged, and stored again: the vault's copy is bad. */
   'healedBlocks',
+  /** Not read, since only files store them that the base was read from. */
+  'keptBytes',
+  'keptBlocks',
+  /** Of these, what was read after all, to compare. */
+  'auditedBlocks',
+  'auditedBytes',
 ] as const;
 export type Field = (typeof FIELDS)[number];
 
@@ -49,6 +55,8 @@ export interface ScanMemory {
   /** Per disk the ids of its leaf pages: of the base (empty without one), and as found. */
   base: Uint8Array[];
   found: Uint8Array[];
+  /** Per disk and leaf page, how many of its blocks were not read. */
+  kept: Uint32Array[];
   claims: ClaimMemory;
   reuse: ReuseMemory;
   /** What the job's overlay may hold. */
@@ -82,6 +90,7 @@ export function createScanMemory(options: {
     strips: new Uint32Array(new SharedArrayBuffer(leaves.length * STRIP * 4)),
     base: options.base.map((ids) => shared(ids ?? new Uint8Array(0))),
     found: leaves.map((count) => new Uint8Array(new SharedArrayBuffer(count * ID_BYTES))),
+    kept: leaves.map((count) => new Uint32Array(new SharedArrayBuffer(count * 4))),
     claims: createClaimMemory(options.claims),
     reuse: options.reuse,
     inOverlay: options.inOverlay,

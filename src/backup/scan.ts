@@ -62,6 +62,7 @@ async function scanShare(
     const row = { worker, disk: number };
     const scanner = new LeafScanner({
       memory,
+      limit: input.limit,
       row,
       disk,
       facts,

@@ -29,6 +29,7 @@ export async function writeMaps(
   options: CaptureOptions,
   memory: ScanMemory,
   bases: (BaseMap | undefined)[],
+  wrong: readonly (number | null)[],
 ): Promise<CapturedDisk[]> {
   const { vault, disks, heals, signal } = options;
   const { keys, config } = vault;
@@ -50,7 +51,7 @@ export async function writeMaps(
       heals,
       signal,
     });
-    captured.push(capturedDisk(options, memory, { n, base, map }));
+    captured.push(capturedDisk(options, memory, { n, base, map, wrongAt: wrong[n] ?? null }));
   }
   await blocks.finish();
   return captured;

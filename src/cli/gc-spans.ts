@@ -1,5 +1,4 @@
-import { VhdvaultError } from '../base/errors.ts';
-import { parseDuration } from '../policy/duration.ts';
+import { parseSpan } from './parse-value.ts';
 
 /** How long a gc waits, for whoever runs one. */
 export const gcSpanOptions = {
@@ -23,17 +22,7 @@ export function gcSpans(args: { readonly [Name in keyof typeof gcSpanOptions]?: 
 } {
   const { 'soft-delete': softDelete, grace } = args;
   return {
-    ...(softDelete !== undefined && { softDelete: spanOf('--soft-delete', softDelete) }),
-    ...(grace !== undefined && { grace: spanOf('--grace', grace) }),
+    ...(softDelete !== undefined && { softDelete: parseSpan('--soft-delete', softDelete) }),
+    ...(grace !== undefined && { grace: parseSpan('--grace', grace) }),
   };
-}
-
-/** Months are of different lengths, and here no calendar tells which are meant. */
-function spanOf(option: string, text: string): number {
-  const { months, milliseconds } = parseDuration(text, option);
-  if (months === 0) return milliseconds;
-  throw new VhdvaultError('USAGE', `${option} takes no months or years: "${text}"`, {
-    hint: `write days, as ${option} 30d`,
-    details: { option, value: text },
-  });
 }

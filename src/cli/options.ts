@@ -1,5 +1,15 @@
 /** Options that many commands share. Plain data: yargs reads it, and the types of the arguments are inferred from it. */
 
+/** Of commands that read much. */
+export const rateOptions = {
+  'limit-rate': {
+    type: 'string',
+    requiresArg: true,
+    describe:
+      'Bytes per second to read at most, over all threads, as 50MB or 10MiB: of the disks, or of the data in the vault',
+  },
+} as const;
+
 /** Of every command. */
 export const outputOptions = {
   json: { type: 'boolean', group: 'Output:', describe: 'Write the result (or the error) as one JSON document' },

@@ -1,5 +1,6 @@
 import { VhdvaultError } from '../base/errors.ts';
 import { GIB, KIB, MIB, TIB } from '../base/units.ts';
+import { parseDuration as parseCalendarDuration } from '../policy/duration.ts';
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -26,6 +27,12 @@ export function parseSize(option: string, text: string): number {
   });
 }
 
+/** `--limit-rate 50MB` -> bytes per second, for who takes such options. @throws USAGE */
+export function rateOf(args: { 'limit-rate'?: string | undefined }): { limitRate?: number } {
+  const text = args['limit-rate'];
+  return text === undefined ? {} : { limitRate: parseSize('--limit-rate', text.replace(/\/s$/, '')) };
+}
+
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, min: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** `90`, `90s`, `10m`, `1.5 h`, `14d`, `2w` -> milliseconds. */
@@ -36,6 +43,16 @@ export function parseDuration(option: string, text: string): number {
   if (Number.isSafeInteger(milliseconds) && milliseconds > 0) return milliseconds;
   throw new VhdvaultError('USAGE', `${option} is no duration: "${text}"`, {
     hint: 'write seconds, or a number with s, m (minutes), h, d or w, as 90s, 10m, 1h',
+    details: { option, value: text },
+  });
+}
+
+/** `30d`, `0s`, `1d12h` -> milliseconds. Months are of different lengths, and here no calendar tells which are meant. @throws USAGE */
+export function parseSpan(option: string, text: string): number {
+  const { months, milliseconds } = parseCalendarDuration(text, option);
+  if (months === 0) return milliseconds;
+  throw new VhdvaultError('USAGE', `${option} takes no months or years: "${text}"`, {
+    hint: `write days, as ${option} 30d`,
     details: { option, value: text },
   });
 }

@@ -23,6 +23,14 @@ export interface Generation {
   path: string;
   /** Only ever compared with another one of the same file. */
   stamp: string;
+  /** There are no times to tell by, as on a block device: it may have changed between two runs and look the same. */
+  timeless?: true;
+}
+
+/** How to tell extents. */
+export interface ExtentsOptions extends Cancellable {
+  /** So many images of a chain, the disk's own first, count as its own: what one of them stores is `data`. Default 1. */
+  top?: number;
 }
 
 /** A read-only array of 512-byte sectors of known size, wherever it lives. Reads may run at the same time. */
@@ -43,7 +51,7 @@ export interface Disk extends AsyncDisposable {
    * kind joined. Default: the whole disk.
    * @throws what `read` throws
    */
-  extents(offset?: number, length?: number, options?: Cancellable): AsyncIterable<Extent>;
+  extents(offset?: number, length?: number, options?: ExtentsOptions): AsyncIterable<Extent>;
   /** One per file of the disk (a chain has several); compared before, during and after a backup. @throws IO, CANCELLED */
   generation(options?: Cancellable): Promise<readonly Generation[]>;
 }

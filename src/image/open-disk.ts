@@ -1,6 +1,6 @@
 import { type Cancellable, throwIfAborted } from '../base/abort.ts';
 import { VhdvaultError } from '../base/errors.ts';
-import type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
+import type { Disk, Extent, ExtentKind, ExtentsOptions, Generation } from '../disk/disk.ts';
 import { type BitmapCache, bitmapCache } from './vhd/bitmap-cache.ts';
 import { factsOf, type ImageFacts } from './vhd/facts.ts';
 import { generationOf } from './vhd/generation.ts';
@@ -61,8 +61,7 @@ export function chainDisk(layers: readonly Layer[], bitmaps: BitmapCache = bitma
       const pieces = await locate(chain, offset, offset + target.byteLength);
       await readPieces({ layers, pieces, offset, target, signal: options.signal });
     },
-    extents: (offset = 0, length = image.size - offset, options = {}) =>
-      extentsOf(chain, offset, length, options.signal),
+    extents: (offset = 0, length = image.size - offset, options = {}) => extentsOf(chain, offset, length, options),
     generation: async (options = {}) => {
       throwIfAborted(options.signal);
       return await Promise.all(layers.map((layer): Promise<Generation> => generationOf(layer)));
@@ -75,13 +74,13 @@ async function* extentsOf(
   chain: Chain,
   offset: number,
   length: number,
-  signal: AbortSignal | undefined,
+  { top = 1, signal }: ExtentsOptions,
 ): AsyncGenerator<Extent> {
   checkRange(chain.layers[0]!, offset, length);
   let open: Extent | undefined;
   for await (const pieces of locateInSteps(chain, offset, offset + length, signal)) {
     for (const piece of pieces) {
-      const kind = kindOf(piece);
+      const kind = kindOf(piece, top);
       if (open?.kind === kind) open.length += piece.length;
       else {
         if (open) yield open;
@@ -92,9 +91,9 @@ async function* extentsOf(
   if (open) yield open;
 }
 
-function kindOf(piece: Piece): ExtentKind {
+function kindOf(piece: Piece, top: number): ExtentKind {
   if (piece.layer === ZERO) return 'zero';
-  return piece.layer === 0 ? 'data' : 'parent';
+  return piece.layer < top ? 'data' : 'parent';
 }
 
 function checkRange(layer: Layer, offset: number, length: number): void {

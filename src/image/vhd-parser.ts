@@ -11,7 +11,7 @@ export type { Cancellable } from '../base/abort.ts';
 export { type ErrorCode, type ErrorDetails, type ErrorFacts, isError, VhdvaultError } from '../base/errors.ts';
 export type { Finding } from '../base/finding.ts';
 export { type Random, systemRandom } from '../base/random.ts';
-export type { Disk, Extent, ExtentKind, Generation } from '../disk/disk.ts';
+export type { Disk, Extent, ExtentKind, ExtentsOptions, Generation } from '../disk/disk.ts';
 export { type CheckOptions, checkImage } from './check-image.ts';
 export { type ConvertOptions, type ConvertProgress, type ConvertResult, convertImage } from './convert-image.ts';
 export { type CreateImageOptions, createImage, type LocatorCode } from './create-image.ts';

@@ -35,7 +35,7 @@ export function backupResult(
 ): BackupResult {
   const { manifest, point, captured, finished, seconds, resumed } = made;
   const { item, type, reason, consistency } = manifest;
-  const disks = manifest.disks.map((disk, n) => diskResult(disk, (captured[n] as CapturedDisk).strip));
+  const disks = manifest.disks.map((disk, n) => diskResult(disk, captured[n] as CapturedDisk));
   return {
     ...{ dryRun: false, item, point, type, reason, consistency, disks, hooks: [] },
     healed: captured.reduce((sum, { counts }) => sum + counts.healedBlocks, 0),
@@ -56,7 +56,7 @@ export function previewResult(
   const { blockSize } = run.session.vault.config;
   const disks = run.sources.map((source, n) => {
     const disk = captured[n] as CapturedDisk;
-    return diskResult(manifestDisk({ ...source, blockSize }, disk), disk.strip);
+    return diskResult(manifestDisk({ ...source, blockSize }, disk), disk);
   });
   return {
     ...{ dryRun: true, item: run.item, type: run.plan.type, reason, disks, seconds },
@@ -95,7 +95,10 @@ export function sumBytes(parts: readonly ByteCounts[]): ByteCounts {
   return sum;
 }
 
-function diskResult({ name, source, size, blockSize, blocks, bytes, root }: ManifestDisk, strip: number[]): DiskResult {
+function diskResult(
+  { name, source, size, blockSize, blocks, bytes, root }: ManifestDisk,
+  { counts, strip }: CapturedDisk,
+): DiskResult {
   const total = mapShape(size, blockSize).blocks;
   return {
     name,
@@ -104,6 +107,11 @@ function diskResult({ name, source, size, blockSize, blocks, bytes, root }: Mani
     blockSize,
     blocks: { total, ...blocks },
     bytes,
+    skipped: {
+      blocks: counts.keptBlocks - counts.auditedBlocks,
+      bytes: counts.keptBytes - counts.auditedBytes,
+      audited: counts.auditedBlocks,
+    },
     root,
     strip,
   };

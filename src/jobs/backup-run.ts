@@ -9,10 +9,12 @@ import {
 } from '../backup/plan-backup.ts';
 import { everyPoint, pointsOf } from '../point/catalog.ts';
 import { checkParentRoots, type PointType } from '../point/manifest.ts';
+import type { RateLimit } from '../pool/rate-limit.ts';
 import type { Vault } from '../vault/vault.ts';
 import type { BackupOptions } from './backup-types.ts';
 import { clockWarning } from './check-clock.ts';
 import { disksOf } from './latest-disks.ts';
+import { rateLimitOf } from './rate-limit-of.ts';
 import type { VaultSession } from './session.ts';
 import { closeSources, openSources, type SourceDisk } from './source-disks.ts';
 import type { NamedDisk } from './types.ts';
@@ -24,6 +26,10 @@ export interface BackupRun extends AsyncDisposable {
   options: BackupOptions;
   sources: SourceDisk[];
   plan: BackupPlan;
+  /** Names of disks whose parents were found not to be what they were: they are read whole. */
+  distrusted: Set<string>;
+  /** Of what is read from the disks. */
+  limit: RateLimit | null;
   /** Milliseconds since 1970, and by the monotonic clock. */
   started: number;
   begun: number;
@@ -63,7 +69,7 @@ export async function openRun(
     for (const { name, disk } of sources) checkDiskSize(name, disk.size, vault.config.blockSize);
     const plan = planBackup({ type: options.type ?? 'auto', points, disks: sources.map(plannedDisk) });
     return {
-      ...{ session, item, options, sources, plan, started, begun },
+      ...{ session, item, options, sources, plan, distrusted: new Set(), limit: rateLimitOf(options), started, begun },
       warnings: [
         ...clockWarning(session, options),
         ...fullnessWarning(item, points.length + 1),

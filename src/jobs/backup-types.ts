@@ -1,6 +1,6 @@
 import type { Consistency, PointType } from '../point/manifest.ts';
 import type { HookResult } from './hooks.ts';
-import type { ByteCounts, ClockTrust, Watchable } from './types.ts';
+import type { ByteCounts, ClockTrust, Throttled, Watchable } from './types.ts';
 
 export type { HookResult } from './hooks.ts';
 
@@ -18,6 +18,11 @@ export interface DiskResult {
   blocks: { total: number; read: number; changed: number; stored: number };
   /** The same in bytes. */
   bytes: ByteCounts;
+  /**
+   * What was not read, since only images store it that the base was read from; of these `audited` blocks were read after all
+   * (they count in `read`), and are what the base has.
+   */
+  skipped: { blocks: number; bytes: number; audited: number };
   /** Root of the block map, hex. */
   root: string;
   /** Where on the disk blocks changed, for a picture: 64 equal slices, each the share (0 to 1) of its blocks that changed. */
@@ -25,7 +30,7 @@ export interface DiskResult {
 }
 
 /** How to back up. */
-export interface BackupOptions extends Watchable, ClockTrust {
+export interface BackupOptions extends Watchable, ClockTrust, Throttled {
   /** Default auto: full the first time, incremental afterwards. */
   type?: 'auto' | PointType;
   /** Default: the first disk. */
@@ -49,6 +54,10 @@ export interface BackupOptions extends Watchable, ClockTrust {
   hookTimeout?: number;
   /** Make no point when `pre` fails. */
   requireConsistency?: boolean;
+  /**
+   * Milliseconds after which a disk is read whole, although its parent is the disk of the latest point; default 30 days, 0: always.
+   */
+  fullScanEvery?: number;
 }
 
 /** What a backup would find; nothing was stored. */

@@ -31,19 +31,22 @@ export async function openCacheFolder(path: string, now: number, notice: (text: 
   }
 }
 
+/** Overlays of jobs, checksum tables, source stamps. */
+const ROOMS = ['jobs', 'tables', 'sources'];
+
 async function makeRooms(path: string): Promise<void> {
-  for (const room of ['jobs', 'tables']) await mkdir(join(path, room), { recursive: true });
+  for (const room of ROOMS) await mkdir(join(path, room), { recursive: true });
 }
 
 const LONGEST_RUN = 7 * DAY;
 
 /** What runs that died kept while they worked, and that nobody went on with: gc on another machine may have closed their jobs. */
 async function removeOld(path: string, now: number): Promise<void> {
-  for (const room of ['jobs', 'tables']) {
+  for (const room of ROOMS) {
     for (const name of await readdir(join(path, room)).catch(() => [])) {
       const file = join(path, room, name);
-      // The checksum table of a disk has no dot.
-      if (room === 'tables' && !name.includes('.')) continue;
+      // What is kept of a disk has no dot.
+      if (room !== 'jobs' && !name.includes('.')) continue;
       const found = await stat(file).catch(() => undefined);
       if (found && now - found.mtimeMs > LONGEST_RUN)
         await rm(file, { recursive: true, force: true }).catch(() => undefined);

@@ -15,10 +15,11 @@ import { type Adds, isLive, type VaultState } from '../vault/vault.ts';
 import { backupResult, manifestDisk } from './backup-result.ts';
 import { type BackupRun, checkItemRoom, replan, withoutBase } from './backup-run.ts';
 import type { BackupResult } from './backup-types.ts';
+import { distrust, type KnownParents, keepStamps, knownParents } from './known-parents.ts';
 import type { Resumed } from './leftovers.ts';
 import { openAddress } from './open-address.ts';
 import { type ScanProgress, scanProgress } from './scan-progress.ts';
-import { newTable, overlayOf, type RunName, tableOf } from './scratch.ts';
+import { newTable, overlayOf, type RunName, stampsOf, tableOf } from './scratch.ts';
 import type { SourceDisk } from './source-disks.ts';
 
 /** What a job works with besides the run: its staging location, and what an interrupted run of it had stored. */
@@ -45,6 +46,10 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
       unlessBaseIsGone(run, error),
     );
     progress.phase('saving');
+    if (capturing && distrust(run, capturing.disks)) {
+      progress.phase('reading');
+      continue;
+    }
     const saved = capturing && (await commit(run, job, capturing));
     if (!saved) {
       progress.phase('reading');
@@ -54,7 +59,7 @@ export async function makePoint(run: BackupRun, job: PointJob): Promise<BackupRe
       replan(run);
       continue;
     }
-    await afterCommit(run, { job: job.staging.job, run: job.run }, () => progress.phase('done'));
+    await afterCommit(run, { ...job, ...saved, parents: capturing.parents }, () => progress.phase('done'));
     const seconds = (vault.clock.monotonic() - run.begun) / 1000;
     return backupResult(run, { ...saved, seconds, resumed: job.resumed?.record.started ?? null });
   }
@@ -74,6 +79,7 @@ interface Capturing {
   adds: Adds[];
   /** As the scan got them. */
   captureDisks: CaptureDisk[];
+  parents: KnownParents[];
   /** Number of the newest entry when the index was brought up to date. */
   basis: number;
   remark: string;
@@ -89,13 +95,14 @@ async function captureAll(
   const name = { job: staging.job, run: token };
   const index = await indexFor(run);
   const basis = vault.state.sequence;
-  const disks = captureDisks(run, name);
+  const parents = await knownParents(run, mustHeal(run));
+  const disks = captureDisks(run, name, parents);
   const captured = await capture({
     ...{ vault, pool: session.pool, openDisk: openAddress, index: index.address },
     ...{ ...name, folder: staging.folder, overlay: overlayOf(session, name), resumed },
-    ...{ disks, heals: mustHeal(run), signal: options.signal, onCounts: progress.counts },
+    ...{ disks, heals: mustHeal(run), limit: run.limit, signal: options.signal, onCounts: progress.counts },
   });
-  return { ...captured, captureDisks: disks, basis, remark: index.remark };
+  return { ...captured, captureDisks: disks, parents, basis, remark: remarksOf(index.remark, parents) };
 }
 
 /** The point; null where the log took away what it would refer to. */
@@ -152,15 +159,25 @@ export async function indexFor(run: BackupRun): Promise<{ address: IndexAddress;
 }
 
 /** The disks of a run, as the scan needs them. */
-export function captureDisks({ session, item, plan, sources }: BackupRun, run: RunName): CaptureDisk[] {
+export function captureDisks(
+  { session, item, plan, sources }: BackupRun,
+  run: RunName,
+  parents: readonly KnownParents[],
+): CaptureDisk[] {
   return sources.map(({ name, address, disk, generation }, n) => {
     const base = plan.bases[n];
     return {
       ...{ name, address, size: disk.size, generation },
       table: newTable(session, item, name, run),
       base: base ? { size: base.size, root: base.root, table: tableOf(session, item, base.name) } : null,
+      newLayers: (parents[n] as KnownParents).newLayers,
     };
   });
+}
+
+/** What belongs to the reason of a run, of its index and of its disks. */
+export function remarksOf(index: string, parents: readonly KnownParents[]): string {
+  return [index, ...parents.map(({ remark }) => remark)].filter((remark) => remark !== '').join('; ');
 }
 
 /** What was compared with, and how it was known. */
@@ -204,15 +221,22 @@ function checkedManifest(manifest: Manifest): Uint8Array {
 }
 
 /** Merge-back, and what else is good to have: the point is there, so nothing of this makes the run fail. */
-async function afterCommit(run: BackupRun, name: RunName, done: () => void): Promise<void> {
+async function afterCommit(
+  run: BackupRun,
+  made: PointJob & { point: string; captured: readonly CapturedDisk[]; parents: readonly KnownParents[] },
+  done: () => void,
+): Promise<void> {
   const { session, item, options, sources, plan, notices } = run;
   try {
     const tables = sources.map((disk) => ({
-      from: newTable(session, item, disk.name, name),
+      from: newTable(session, item, disk.name, { job: made.staging.job, run: made.run }),
       to: tableOf(session, item, disk.name),
     }));
     notices.push(...(await mergeBack(session.vault, session.cache, tables)));
-    for (const gone of plan.gone) await rm(tableOf(session, item, gone), { force: true });
+    await keepStamps(run, { ...made, point: made.point.slice(1) });
+    for (const gone of plan.gone) {
+      for (const file of [tableOf, stampsOf]) await rm(file(session, item, gone), { force: true });
+    }
     await session.rememberHead(options);
     done();
   } catch (error) {

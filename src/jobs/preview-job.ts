@@ -1,4 +1,5 @@
 import { preview } from '../backup/capture.ts';
+import type { CapturedDisk } from '../backup/capture-options.ts';
 import { checkUnchanged } from '../backup/scan.ts';
 import { throwIfAborted } from '../base/abort.ts';
 import { checkName } from '../base/names.ts';
@@ -7,7 +8,8 @@ import { openRun } from './backup-run.ts';
 import type { BackupOptions, BackupPreview } from './backup-types.ts';
 import { checkOptions } from './check-options.ts';
 import { parseDiskArguments } from './disk-argument.ts';
-import { captureDisks, indexFor, mustHeal, reasonOf } from './make-point.ts';
+import { distrust, type KnownParents, knownParents } from './known-parents.ts';
+import { captureDisks, indexFor, mustHeal, reasonOf, remarksOf } from './make-point.ts';
 import { openAddress } from './open-address.ts';
 import { damageWarnings } from './points.ts';
 import { reading } from './reading.ts';
@@ -38,14 +40,21 @@ export async function previewBackup(
   run.warnings.push(...damageWarnings(session));
   const index = await indexFor(run);
   const progress = scanProgress(run.sources, options.onProgress);
-  const captured = await preview({
-    ...{ vault, pool, openDisk: openAddress, heals: mustHeal(run), index: index.address },
-    disks: captureDisks(run, { job: 'preview', run: 'none' }),
-    signal: options.signal,
-    onCounts: progress.counts,
-  });
+  const heals = mustHeal(run);
+  const look = async (): Promise<{ captured: CapturedDisk[]; parents: KnownParents[] }> => {
+    const parents = await knownParents(run, heals);
+    const captured = await preview({
+      ...{ vault, pool, openDisk: openAddress, heals, limit: run.limit, index: index.address },
+      disks: captureDisks(run, { job: 'preview', run: 'none' }, parents),
+      signal: options.signal,
+      onCounts: progress.counts,
+    });
+    return distrust(run, captured) ? await look() : { captured, parents };
+  };
+  const { captured, parents } = await look();
   for (const source of run.sources) await checkUnchanged(source.disk, source);
   progress.phase('done');
   const seconds = (vault.clock.monotonic() - run.begun) / 1000;
-  return previewResult(run, { captured, reason: reasonOf(run, captured, index.remark), seconds });
+  const reason = reasonOf(run, captured, remarksOf(index.remark, parents));
+  return previewResult(run, { captured, reason, seconds });
 }

@@ -13,6 +13,7 @@ import { planRestore, type RestoredDisk, type RestorePlan, restoreDisk } from '.
 import { isOutdated, knownState } from '../verify/known-state.ts';
 import { lostWarning } from './lost-warning.ts';
 import { damageWarnings } from './points.ts';
+import { rateLimitOf } from './rate-limit-of.ts';
 import { reading } from './reading.ts';
 import type { RestoreFormat, RestoreOptions, RestoreResult } from './restore-types.ts';
 import type { VaultSession } from './session.ts';
@@ -34,6 +35,7 @@ type Planned = Target & { plan: RestorePlan };
  */
 export async function restore(opened: VaultSession, ref: string, options: RestoreOptions): Promise<RestoreResult> {
   throwIfAborted(options.signal);
+  const limit = rateLimitOf(options);
   const begun = opened.vault.clock.monotonic();
   await opened.vault.catchUp();
   const session = await reading(opened);
@@ -58,7 +60,7 @@ export async function restore(opened: VaultSession, ref: string, options: Restor
   const progress = restoreProgress(targets, options.onProgress);
   for (const [n, target] of targets.entries()) {
     const { disk, plan } = target;
-    const run = { ...common, pool: session.pool, disk, target: imageOf(target), force };
+    const run = { ...common, pool: session.pool, limit, disk, target: imageOf(target), force };
     const restored = dryRun
       ? planned(target)
       : await whileBlocksMove(session, run, (index) =>

@@ -1,10 +1,10 @@
-import type { Watchable } from './types.ts';
+import type { Throttled, Watchable } from './types.ts';
 
 /** As what a disk is restored. original: what the source was; a differencing image becomes dynamic. */
 export type RestoreFormat = 'original' | 'fixed' | 'dynamic' | 'raw';
 
 /** What to restore, and where to. */
-export interface RestoreOptions extends Watchable {
+export interface RestoreOptions extends Watchable, Throttled {
   /** A file (.vhd, .raw or a block device) or a folder. */
   to: string;
   /** Only this disk of the item. */

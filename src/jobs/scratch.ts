@@ -12,6 +12,11 @@ export function tableOf({ cache, vault }: VaultSession, item: string, disk: stri
   return join(cache, 'tables', vault.nameHash('table', item, disk));
 }
 
+/** File of what the latest point of a disk was read from. */
+export function stampsOf({ cache, vault }: VaultSession, item: string, disk: string): string {
+  return join(cache, 'sources', vault.nameHash('stamps', item, disk));
+}
+
 /** File of the table that a run is writing. */
 export function newTable(session: VaultSession, item: string, disk: string, { job, run }: RunName): string {
   return `${tableOf(session, item, disk)}.${job}.${run}`;

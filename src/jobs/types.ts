@@ -55,6 +55,12 @@ export interface Watchable extends Cancellable {
   onProgress?: (progress: Progress) => void;
 }
 
+/** Option of what reads much. */
+export interface Throttled {
+  /** Bytes per second, over all threads: of the disks that are backed up, else of the vault's data. Default as fast as it goes. */
+  limitRate?: number;
+}
+
 /** read: from the source; changed: against the base (full: all non-zero); stored: added to the vault, compressed. */
 export type ByteCounts = Counts;
 

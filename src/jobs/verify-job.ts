@@ -6,6 +6,7 @@ import type { CheckContentOptions } from '../verify/check-content.ts';
 import type { PointFinding } from '../verify/findings.ts';
 import { endOf, runsForAll, shareOfSpace } from '../verify/sample-window.ts';
 import { type Verified, verifyVault } from '../verify/verify-vault.ts';
+import { rateLimitOf } from './rate-limit-of.ts';
 import { reading } from './reading.ts';
 import { rememberSample, samplePlace } from './sample-place.ts';
 import type { VaultSession } from './session.ts';
@@ -23,6 +24,7 @@ export async function verify(opened: VaultSession, options: VerifyOptions = {}):
   const session = await reading(opened);
   const { vault, pool } = session;
   checkSample(options);
+  const limit = rateLimitOf(options);
   const begun = vault.clock.monotonic();
   const point = ref === undefined ? undefined : findPoint(vault, ref);
   const item = point?.manifest.item;
@@ -34,7 +36,7 @@ export async function verify(opened: VaultSession, options: VerifyOptions = {}):
   };
   return await withWorkFolder(session, async (folder) => {
     const verified = await verifyVault({
-      ...{ vault, pool, folder, points: pointsNow, whole: point === undefined, signal },
+      ...{ vault, pool, folder, points: pointsNow, whole: point === undefined, limit, signal },
       read: await whatToRead(session, item, options),
       onBytes: (done, total) => onProgress?.({ phase: 'checking', done, total, disks: [] }),
     });

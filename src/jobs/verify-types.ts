@@ -1,10 +1,10 @@
 import type { PointFinding } from '../verify/findings.ts';
-import type { Watchable } from './types.ts';
+import type { Throttled, Watchable } from './types.ts';
 
 export type { DiskRange, PointFinding } from '../verify/findings.ts';
 
 /** What to check. */
-export interface VerifyOptions extends Watchable {
+export interface VerifyOptions extends Watchable, Throttled {
   /** Only this point, else all. */
   ref?: string;
   /** Read and open every byte, not only the structure. */

@@ -12,7 +12,12 @@ export function backupText(result: BackupResult, look: Look): string {
   return [
     headLine(result, look),
     ...tableLines(result.disks.map(diskRow), DISK_COLUMNS),
-    ...remarkLines(look, result.warnings, [...result.notices, ...resumedNote(result), ...healedNote(result)]),
+    ...remarkLines(look, result.warnings, [
+      ...result.notices,
+      ...skippedNotes(result),
+      ...resumedNote(result),
+      ...healedNote(result),
+    ]),
     savedLine(result, look),
   ].join('\n');
 }
@@ -26,6 +31,16 @@ export function headLine({ item, type, base, reason }: BackupResult | BackupPrev
 function diskRow(disk: DiskResult): string[] {
   const { read, changed, stored } = disk.bytes;
   return diskCells(disk, { read, changed, stored }, stripText(disk.strip));
+}
+
+/** Per disk what was not read because its parent is known. */
+export function skippedNotes({ disks }: BackupResult | BackupPreview): string[] {
+  return disks
+    .filter(({ skipped }) => skipped.blocks > 0)
+    .map(
+      ({ name, skipped: { bytes, audited } }) =>
+        `${name}: ${sizeText(bytes)} in its parents not read: no file of them changed, and ${countText(audited, 'block')} drawn at random ${audited === 1 ? 'is' : 'are'} as the latest point has ${audited === 1 ? 'it' : 'them'}`,
+    );
 }
 
 function resumedNote({ resumed, bytes }: BackupResult): string[] {

@@ -1,5 +1,5 @@
 import type { BackupPreview } from '../jobs/backup-types.ts';
-import { headLine } from './backup-text.ts';
+import { headLine, skippedNotes } from './backup-text.ts';
 import { DISK_COLUMNS, diskCells } from './disk-cells.ts';
 import { type Look, paint } from './look.ts';
 import { durationText, sizeText, speedText } from './quantity.ts';
@@ -22,7 +22,7 @@ export function previewText(result: BackupPreview, look: Look): string {
       }),
       DISK_COLUMNS,
     ),
-    ...remarkLines(look, result.warnings, result.notices),
+    ...remarkLines(look, result.warnings, [...result.notices, ...skippedNotes(result)]),
     `${paint(look, 'yellow', 'dry run')}: ${most}, found in ${took}; no point was made`,
   ].join('\n');
 }

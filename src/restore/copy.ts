@@ -6,9 +6,11 @@ import type { ImagePlan } from '../image/image-plan.ts';
 import { type ImageWriter, openImageWriter } from '../image/image-writer.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
-import { shareOf, takeNext } from '../pool/common-queue.ts';
+import { shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
+import { type RateLimit, waitForTurn } from '../pool/rate-limit.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import type { VaultKeys } from '../vault/vault.ts';
+import { watchReads } from '../vault/watched-store.ts';
 import { type CopyField, type CopyMemory, count } from './copy-memory.ts';
 import { type Lost, lostInto, nothingLost } from './lost.ts';
 
@@ -37,6 +39,8 @@ export interface CopyInput {
   bestEffort: boolean;
   /** 1 for each leaf page that could not be read when the image was planned: it has no room for what lies there. */
   lostLeaves: Uint8Array;
+  /** Of what is read from the vault. */
+  limit: RateLimit | null;
   memory: CopyMemory;
 }
 
@@ -52,7 +56,9 @@ async function copyAll(input: CopyInput): Promise<Lost> {
   const { keys, index, memory, disk: facts, path, plan } = input;
   const lost = nothingLost();
   const onLost = lostInto(lost, input.bestEffort);
-  const store = openStore(input.store);
+  const store = watchReads(openStore(input.store), (bytes) =>
+    waitForTurn(input.limit, bytes, () => stopIfAsked(memory.queue)),
+  );
   const found = await openIndex(index, store, keys);
   const blocks = new PointBlocks({ store, keys, blockSize: facts.blockSize, index: found });
   await using disk = new PointDisk(facts, blocks, { onLost });

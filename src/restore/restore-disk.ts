@@ -6,6 +6,7 @@ import { claimTarget } from '../image/target.ts';
 import { PointBlocks } from '../point/point-blocks.ts';
 import { PointDisk, type PointDiskFacts } from '../point/point-disk.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { RateLimit } from '../pool/rate-limit.ts';
 import { runOnAll } from '../pool/run-on-all.ts';
 import type { Vault } from '../vault/vault.ts';
 import { type CopyCounts, createCopyMemory, totals } from './copy-memory.ts';
@@ -22,6 +23,8 @@ export interface RestoreDiskOptions {
   /** What cannot be read becomes zeros, and is told. */
   bestEffort: boolean;
   force: boolean;
+  /** Of what is read from the vault. */
+  limit: RateLimit | null;
   signal?: AbortSignal | undefined;
   onCounts?: ((counts: CopyCounts) => void) | undefined;
 }
@@ -84,7 +87,7 @@ export async function restoreDisk(options: RestoreDiskOptions, plan: RestorePlan
 }
 
 async function copyDisk(options: RestoreDiskOptions, plan: RestorePlan, path: string): Promise<RestoredDisk> {
-  const { vault, pool, index, disk, target, preallocate, bestEffort, signal, onCounts } = options;
+  const { vault, pool, index, disk, target, preallocate, bestEffort, limit, signal, onCounts } = options;
   const memory = createCopyMemory(pool.threads);
   const writeZeros = preallocate || target.format === 'block-device';
   const lostLeaves = leavesIn(plan.lost, disk);
@@ -92,7 +95,7 @@ async function copyDisk(options: RestoreDiskOptions, plan: RestorePlan, path: st
     ...{ pool, task: copyTask, queue: memory.queue, signal },
     input: {
       ...{ store: vault.store.address, keys: vault.keys, index, disk, path, plan: plan.image, memory },
-      ...{ writeZeros, bestEffort, lostLeaves },
+      ...{ writeZeros, bestEffort, lostLeaves, limit },
     },
     onTick: () => onCounts?.(totals(memory)),
   });

@@ -3,6 +3,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import { LocationTable, type PackRow } from '../cache/location-table.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { RateLimit } from '../pool/rate-limit.ts';
 import type { Vault } from '../vault/vault.ts';
 import { buildIndex } from './build-index.ts';
 import { checkPoints } from './check-points.ts';
@@ -24,6 +25,8 @@ export interface CheckContentOptions {
   whole: boolean;
   /** Which packs to read: none, all, or a share from where the last sample ended. */
   read: 'none' | 'all' | { start: number; percent: number };
+  /** Of what is read of packs. */
+  limit?: RateLimit | null;
   signal?: AbortSignal | undefined;
   onBytes?: ((done: number, total: number) => void) | undefined;
 }
@@ -124,7 +127,7 @@ async function checkSizes(
 }
 
 async function read(
-  { read: wish, vault, pool, signal, onBytes }: CheckContentOptions,
+  { read: wish, vault, pool, limit = null, signal, onBytes }: CheckContentOptions,
   {
     index,
     file,
@@ -144,7 +147,9 @@ async function read(
   const chosen = wish === 'none' ? [] : there.filter(({ name }) => !window || isInWindow(name, window));
   const bytesOf = (some: readonly PackRow[]): number => some.reduce((sum, { size }) => sum + size, 0);
   const troubles =
-    chosen.length > 0 ? await readPacks({ vault, pool, index, indexFile: file, packs: chosen, signal, onBytes }) : [];
+    chosen.length > 0
+      ? await readPacks({ vault, pool, index, indexFile: file, packs: chosen, limit, signal, onBytes })
+      : [];
   return { troubles, packs: chosen.length, bytes: bytesOf(chosen), ofBytes: bytesOf(packs), window };
 }
 

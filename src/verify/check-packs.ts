@@ -1,9 +1,11 @@
 import { LocationTable } from '../cache/location-table.ts';
-import { type CommonQueue, shareOf, takeNext } from '../pool/common-queue.ts';
+import { type CommonQueue, shareOf, stopIfAsked, takeNext } from '../pool/common-queue.ts';
+import { type RateLimit, waitForTurn } from '../pool/rate-limit.ts';
 import { checkPack } from '../vault/check-pack.ts';
 import { openStore, type StoreAddress } from '../vault/open-store.ts';
 import { joinTroubles } from '../vault/trouble.ts';
 import type { VaultKeys } from '../vault/vault.ts';
+import { watchReads } from '../vault/watched-store.ts';
 import type { PackTrouble } from './pack-troubles.ts';
 
 export interface CheckPacksInput {
@@ -16,6 +18,7 @@ export interface CheckPacksInput {
   packs: { name: string; size: number }[];
   /** Of packs. */
   queue: CommonQueue;
+  limit: RateLimit | null;
   /** Bytes read, per worker. */
   counters: Float64Array;
 }
@@ -26,8 +29,8 @@ export function checkPacks(input: CheckPacksInput): Promise<PackTrouble[]> {
 }
 
 async function checkAll(input: CheckPacksInput): Promise<PackTrouble[]> {
-  const { keys, packs, blockSize, queue, counters } = input;
-  const store = openStore(input.store);
+  const { keys, packs, blockSize, queue, limit, counters } = input;
+  const store = watchReads(openStore(input.store), (bytes) => waitForTurn(limit, bytes, () => stopIfAsked(queue)));
   using index = new LocationTable(input.index, { readOnly: true });
   const found: PackTrouble[] = [];
   for (let n = takeNext(queue); n < packs.length; n = takeNext(queue)) {

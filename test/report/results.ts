@@ -33,6 +33,7 @@ export const backupResult: BackupResult = {
       blocks: { total: 327680, read: 74752, changed: 1696, stored: 1500 },
       bytes: osBytes,
       root: 'aa',
+      skipped: { blocks: 0, bytes: 0, audited: 0 },
       strip: Array.from({ length: 64 }, (_, slice) => (slice === 4 || slice === 5 ? 1 : slice === 20 ? 0.001 : 0)),
     },
     {
@@ -43,6 +44,7 @@ export const backupResult: BackupResult = {
       blocks: { total: 4096000, read: 4096000, changed: 10650, stored: 9000 },
       bytes: dataBytes,
       root: 'bb',
+      skipped: { blocks: 0, bytes: 0, audited: 0 },
       strip: new Array(64).fill(0),
     },
   ],

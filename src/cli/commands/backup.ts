@@ -4,8 +4,8 @@ import type { BackupOptions } from '../../jobs/backup-types.ts';
 import { parseDiskArguments } from '../../jobs/disk-argument.ts';
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
-import { clockOptions, imageOptions, progressOptions, vaultOptions } from '../options.ts';
-import { parseDuration } from '../parse-value.ts';
+import { clockOptions, imageOptions, progressOptions, rateOptions, vaultOptions } from '../options.ts';
+import { parseDuration, parseSpan, rateOf } from '../parse-value.ts';
 
 const hookOptions = {
   consistency: {
@@ -63,6 +63,11 @@ export const backupCommand: Command = command({
       requiresArg: true,
       describe: 'auto (default): full the first time, then incremental; differential: against the last full point',
     },
+    'full-scan-every': {
+      type: 'string',
+      requiresArg: true,
+      describe: "How often to read also the parents that are the latest point's disks; default: 30d, always: 0s",
+    },
     'dry-run': { type: 'boolean', describe: 'Only read the disks and say what changed; stores nothing, runs no hook' },
     format: {
       choices: ['vhd', 'raw'],
@@ -80,6 +85,7 @@ export const backupCommand: Command = command({
     },
     ...hookOptions,
     ...clockOptions,
+    ...rateOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -133,6 +139,8 @@ function backupOptions(
     post?: string | undefined;
     'hook-timeout'?: string | undefined;
     'require-consistency'?: boolean | undefined;
+    'full-scan-every'?: string | undefined;
+    'limit-rate'?: string | undefined;
     'accept-clock'?: boolean | undefined;
   },
   cwd: string,
@@ -148,6 +156,10 @@ function backupOptions(
     ...(args.post !== undefined && { post: args.post }),
     ...(args['hook-timeout'] !== undefined && { hookTimeout: parseDuration('--hook-timeout', args['hook-timeout']) }),
     ...(args['require-consistency'] !== undefined && { requireConsistency: args['require-consistency'] }),
+    ...(args['full-scan-every'] !== undefined && {
+      fullScanEvery: parseSpan('--full-scan-every', args['full-scan-every']),
+    }),
+    ...rateOf(args),
     ...(args['accept-clock'] !== undefined && { acceptClock: args['accept-clock'] }),
   };
 }

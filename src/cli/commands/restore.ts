@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
-import { progressOptions, vaultOptions } from '../options.ts';
+import { progressOptions, rateOptions, vaultOptions } from '../options.ts';
+import { rateOf } from '../parse-value.ts';
 
 export const restoreCommand: Command = command({
   syntax: 'restore <ref>',
@@ -39,6 +40,7 @@ export const restoreCommand: Command = command({
     },
     force: { type: 'boolean', describe: 'Overwrite what is there' },
     'dry-run': { type: 'boolean', describe: 'Only say what would be written' },
+    ...rateOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -53,6 +55,7 @@ export const restoreCommand: Command = command({
       async ([{ restore }, { restoreText }], session, watch) => {
         const result = await restore(session, args.ref, {
           ...watch,
+          ...rateOf(args),
           to: resolve(run.cwd, args.to),
           ...(args.disk === undefined ? {} : { disk: args.disk }),
           ...(args.format === undefined ? {} : { format: args.format }),

@@ -1,7 +1,7 @@
 import { type Command, command } from '../command.ts';
 import { inVault } from '../in-vault.ts';
-import { progressOptions, vaultOptions } from '../options.ts';
-import { parsePercent } from '../parse-value.ts';
+import { progressOptions, rateOptions, vaultOptions } from '../options.ts';
+import { parsePercent, rateOf } from '../parse-value.ts';
 
 export const verifyCommand: Command = command({
   syntax: 'verify [ref]',
@@ -21,6 +21,7 @@ export const verifyCommand: Command = command({
       requiresArg: true,
       describe: 'The same for a share of the data, as 10%; the next sample goes on where this one ends',
     },
+    ...rateOptions,
     ...vaultOptions,
     ...progressOptions,
   } as const,
@@ -37,6 +38,7 @@ export const verifyCommand: Command = command({
         const result = await verify(session, {
           ...watch,
           ...sample,
+          ...rateOf(args),
           ...(args.ref === undefined ? {} : { ref: args.ref }),
           readData: args['read-data'] ?? false,
         });

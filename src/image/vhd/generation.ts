@@ -8,20 +8,21 @@ import type { Layer } from './layer.ts';
 
 /**
  * The stamp of one file of a chain: who the open file is and who the path is now (so a file replaced by rename is seen),
- * their sizes and times, and the footer read again, for writers that keep the times. A block device tells no times.
+ * their sizes and times, and the footer read again, for writers that keep the times; and as what it was read. A block device
+ * tells no times.
  */
 export async function generationOf(layer: Layer): Promise<Generation> {
   const { source, format } = layer;
   const { path, handle } = source;
   if (format === 'block-device') {
     const stats = await handle.stat({ bigint: true });
-    return { path, stamp: `device ${stats.dev}:${stats.ino}:${stats.rdev} ${source.size}` };
+    return { path, stamp: `device ${stats.dev}:${stats.ino}:${stats.rdev} ${source.size}`, timeless: true };
   }
   const open = await handle.stat({ bigint: true }).catch((error: unknown) => {
     throw ioError(error, 'looking at', path);
   });
   const footer = layer.footer ? ` ${await footerHash(layer)}` : '';
-  return { path, stamp: `${stampOf(open)} ${await pathStamp(path)}${footer}` };
+  return { path, stamp: `${format} ${layer.size} ${stampOf(open)} ${await pathStamp(path)}${footer}` };
 }
 
 function stampOf(stats: BigIntStats): string {
