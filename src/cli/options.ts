@@ -60,7 +60,8 @@ const placeOptions = {
     type: 'string',
     requiresArg: true,
     group: 'Vault:',
-    describe: 'How many processor cores to use at most; default: all',
+    describe:
+      'How many threads do the work; default: one per core. Reading, writing and start-up may take a third of a core beside one',
   },
 } as const;
 

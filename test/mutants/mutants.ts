@@ -287,4 +287,25 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'return false && told !== undefined && (',
     red: 'vault/log.test.ts',
   },
+  {
+    name: "a block beside zeros that a smaller new image cuts off is taken for the parent's",
+    file: 'src/backup/plan-leaf.ts',
+    from: 'found[n] === BITS.parent && n !== cut',
+    to: '((found[n] as number) & (BITS.parent | BITS.data)) === BITS.parent && n !== cut',
+    red: 'jobs/known-parents.test.ts',
+  },
+  {
+    name: 'a parent is believed to be the disk of the latest point without a look at its stamps',
+    file: 'src/jobs/known-parents.ts',
+    from: 'then.every((file, n) => file === now[above + n])',
+    to: 'then.every((file, n) => file !== undefined && now[above + n] !== undefined)',
+    red: 'jobs/known-parents.test.ts',
+  },
+  {
+    name: 'what the audit finds is not heeded',
+    file: 'src/jobs/make-point.ts',
+    from: 'if (capturing && distrust(run, capturing.disks)) {',
+    to: 'if (capturing && distrust(run, capturing.disks) && run.started < 0) {',
+    red: 'jobs/known-parents.test.ts',
+  },
 ];

@@ -22,7 +22,7 @@ export async function generationOf(layer: Layer): Promise<Generation> {
     throw ioError(error, 'looking at', path);
   });
   const footer = layer.footer ? ` ${await footerHash(layer)}` : '';
-  return { path, stamp: `${format} ${layer.size} ${stampOf(open)} ${await pathStamp(path)}${footer}` };
+  return { path, stamp: `${format} ${stampOf(open)} ${await pathStamp(path)}${footer}` };
 }
 
 function stampOf(stats: BigIntStats): string {
