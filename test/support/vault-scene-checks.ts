@@ -303,10 +303,10 @@ async function strayNames({ vault }: VaultSession, home: string): Promise<string
   ];
 }
 
-/** Checkpoints; the index, the tables and the copies of entries of the cache; the state. */
+/** Checkpoints; the index, the tables and stamps of disks and the copies of entries of the cache; the state. */
 const EXPLAINED = [
   /^vault\/ckpt\/\d{20}$/,
-  /^cache\/[0-9a-f]{32}\/(index\.sqlite(-shm|-wal)?|tables\/[0-9a-f]{32}|log\/\d{20}-[0-9a-f]{16})$/,
+  /^cache\/[0-9a-f]{32}\/(index\.sqlite(-shm|-wal)?|(tables|sources)\/[0-9a-f]{32}|log\/\d{20}-[0-9a-f]{16})$/,
   /^state\/([0-9a-f]{32}|at-[0-9a-f]{32})\.json$/,
 ];
 
@@ -318,6 +318,8 @@ const TOLERATED = [
   /^state\/.*\.\d+\.part$/,
   // Goes when the log is 64 entries longer.
   /^cache\/[0-9a-f]{32}\/log\/\d{20}\.[0-9a-f]{8}$/,
+  // Goes when it is a week old.
+  /^cache\/[0-9a-f]{32}\/sources\/[0-9a-f]{32}\.[0-9a-f]{8}$/,
   // Elsewhere than in the vault, an empty staging location: nobody knows whose it was.
   /^staged\/AzureBackup-[0-9a-f]{32}$/,
   // Of a job whose staging location somebody else removed.
