@@ -14,10 +14,7 @@ import { watchReads } from '../vault/watched-store.ts';
 import { type CopyField, type CopyMemory, count } from './copy-memory.ts';
 import { type Lost, lostInto, nothingLost } from './lost.ts';
 
-/**
- * Bytes that a worker takes from the queue at a time (at least a block): read from the vault while those before are written.
- * Writes of 4 MiB take ext4 four to seven times as long as those of up to 2 MiB.
- */
+/** Bytes that a worker takes from the queue at a time (at least a block): read from the vault while those before are written. */
 const UNIT: number = MIB;
 
 /** Written bytes that are made durable while the next ones are written, and not all of them at the end. */
@@ -37,8 +34,8 @@ export interface CopyInput {
   writeZeros: boolean;
   /** Write zeros for what cannot be read, and tell it. */
   bestEffort: boolean;
-  /** 1 for each leaf page that could not be read when the image was planned: it has no room for what lies there. */
-  lostLeaves: Uint8Array;
+  /** 1 for each leaf page that held data when the image was planned: it has no room for what could not be read then. */
+  holdsData: Uint8Array;
   /** Of what is read from the vault. */
   limit: RateLimit | null;
   memory: CopyMemory;
@@ -53,7 +50,7 @@ export function copy(input: CopyInput): Promise<Lost> {
 }
 
 async function copyAll(input: CopyInput): Promise<Lost> {
-  const { keys, index, memory, disk: facts, path, plan } = input;
+  const { keys, index, memory, disk: facts, path, plan, holdsData } = input;
   const lost = nothingLost();
   const onLost = lostInto(lost, input.bestEffort);
   const store = watchReads(openStore(input.store), (bytes) =>
@@ -67,7 +64,10 @@ async function copyAll(input: CopyInput): Promise<Lost> {
   const unit = Math.max(1, UNIT / facts.blockSize);
   const all = Math.ceil(facts.size / facts.blockSize);
   for (let first = takeNext(memory.queue) * unit; first < all; first = takeNext(memory.queue) * unit) {
-    await copier.copy(first, Math.min(unit, all - first));
+    const count = Math.min(unit, all - first);
+    const isData = holdsData[Math.floor(first / PAGE_IDS)] === 1;
+    if (isData || input.writeZeros) await copier.copy(first, count, isData);
+    else copier.skip(first, count);
   }
   await copier.finish();
   return lost;
@@ -92,13 +92,19 @@ class Copier {
     this.#buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
   }
 
-  async copy(first: number, count: number): Promise<void> {
-    const { lostLeaves, writeZeros } = this.#input;
+  /** Of blocks that are zeros, which a new image holds already. */
+  skip(first: number, count: number): void {
+    const length = this.#lengthOf(first, count);
+    this.#count('skipped', length);
+    this.#count('done', length);
+  }
+
+  async copy(first: number, count: number, holdsData: boolean): Promise<void> {
     const buffer = this.#buffers[this.#turn] as Buffer;
     this.#turn = 1 - this.#turn;
     const isData = new Array<boolean>(count).fill(false);
-    if (lostLeaves[Math.floor(first / PAGE_IDS)] !== 1) await this.#read(first, isData, buffer);
-    if (writeZeros) this.#addZeros(isData, buffer);
+    if (holdsData) await this.#read(first, isData, buffer);
+    if (this.#input.writeZeros) this.#addZeros(isData, buffer);
     await this.#writing;
     this.#writing = this.#write(first, isData, buffer);
     // What went wrong is thrown by the next one who waits.
@@ -141,10 +147,13 @@ class Copier {
     const { blockSize } = this.#input.disk;
     for (let n = 0, end = 0; n < isData.length; n = end) {
       while (end < isData.length && isData[end] === isData[n]) end++;
-      const length = (end - n - 1) * blockSize + this.#lengthOf(first + end - 1);
-      const bytes = buffer.subarray(n * blockSize, n * blockSize + length);
-      if (isData[n]) await this.#put((first + n) * blockSize, bytes);
-      this.#count(isData[n] ? 'written' : 'skipped', length);
+      if (!isData[n]) {
+        this.skip(first + n, end - n);
+        continue;
+      }
+      const length = this.#lengthOf(first + n, end - n);
+      await this.#put((first + n) * blockSize, buffer.subarray(n * blockSize, n * blockSize + length));
+      this.#count('written', length);
       this.#count('done', length);
     }
   }
@@ -160,9 +169,9 @@ class Copier {
   }
 
   /** The last block of a disk may be short. */
-  #lengthOf(block: number): number {
+  #lengthOf(block: number, count = 1): number {
     const { size, blockSize } = this.#input.disk;
-    return Math.min(blockSize, size - block * blockSize);
+    return Math.min(count * blockSize, size - block * blockSize);
   }
 
   #count(field: CopyField, by: number): void {

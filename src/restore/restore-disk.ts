@@ -35,6 +35,8 @@ export interface RestorePlan {
   image: ImagePlan;
   /** How many bytes hold data. */
   data: number;
+  /** 1 for each leaf page that does. */
+  holdsData: Uint8Array;
   /** What lies below pages of the map that cannot be read: nobody knows where there is data. */
   lost: Lost;
 }
@@ -54,11 +56,14 @@ export async function planRestore(
   await using disk = new PointDisk(facts, blocks, { onLost: lostInto(lost, options.bestEffort) });
   const imageBlock = target.blockSize ?? 2 * 1024 * 1024;
   const allocated = new Uint8Array(Math.ceil(facts.size / imageBlock));
+  const leaf = PAGE_IDS * facts.blockSize;
+  const holdsData = new Uint8Array(Math.ceil(facts.size / leaf));
   let data = 0;
   for await (const { offset, length, kind } of disk.extents(0, facts.size, { ...(signal && { signal }) })) {
     if (kind === 'zero') continue;
     data += length;
     allocated.fill(1, Math.floor(offset / imageBlock), Math.ceil((offset + length) / imageBlock));
+    holdsData.fill(1, Math.floor(offset / leaf), Math.ceil((offset + length) / leaf));
   }
   const image = planImage({
     format: target.format,
@@ -69,7 +74,7 @@ export async function planRestore(
     random: vault.random,
     isAllocated: (block) => preallocate || allocated[block] === 1,
   });
-  return { image, data, lost };
+  return { image, data, holdsData, lost };
 }
 
 /** Writes one disk of a point to an image, all workers at once; the image has its name only when it is complete and durable. */
@@ -90,23 +95,14 @@ async function copyDisk(options: RestoreDiskOptions, plan: RestorePlan, path: st
   const { vault, pool, index, disk, target, preallocate, bestEffort, limit, signal, onCounts } = options;
   const memory = createCopyMemory(pool.threads);
   const writeZeros = preallocate || target.format === 'block-device';
-  const lostLeaves = leavesIn(plan.lost, disk);
   const found = await runOnAll({
     ...{ pool, task: copyTask, queue: memory.queue, signal },
     input: {
       ...{ store: vault.store.address, keys: vault.keys, index, disk, path, plan: plan.image, memory },
-      ...{ writeZeros, bestEffort, lostLeaves, limit },
+      ...{ writeZeros, bestEffort, holdsData: plan.holdsData, limit },
     },
     onTick: () => onCounts?.(totals(memory)),
   });
   onCounts?.(totals(memory));
   return { ...totals(memory), lost: joinLost([plan.lost, ...found]) };
-}
-
-/** A page that was not read when the image was planned may be read now; the image has no room for what it tells. */
-function leavesIn({ ranges }: Lost, { size, blockSize }: PointDiskFacts): Uint8Array {
-  const leaf = PAGE_IDS * blockSize;
-  const leaves = new Uint8Array(Math.ceil(size / leaf));
-  for (const { offset, length } of ranges) leaves.fill(1, offset / leaf, Math.ceil((offset + length) / leaf));
-  return leaves;
 }

@@ -258,7 +258,7 @@ describe('a block device', () => {
       ...{ worker: 0, store: vault.store.address, keys: vault.keys, index, disk: disks[0]!, path },
       ...{ plan: planImage({ format: 'raw', size: SIZE }), writeZeros: true, bestEffort: true },
       // The first was told when the image was planned, the second is found now.
-      ...{ limit: null, lostLeaves: Uint8Array.of(1, 0, 0), memory: createCopyMemory(1) },
+      ...{ limit: null, holdsData: Uint8Array.of(0, 1, 1), memory: createCopyMemory(1) },
     });
   }
 });
