@@ -26,7 +26,7 @@ export async function runOnAll<Input extends { worker: number }, Output>(options
   try {
     const inputs = Array.from({ length: pool.threads }, (_, worker) => ({ ...input, worker }) as Input);
     const runs = inputs.map((one) => pool.run(task, one));
-    const results = await allOrFirstCause<Output | undefined>(
+    const results = await allOrFirstCause<(Output | undefined)[]>(
       [...runs, Promise.resolve(beside?.(runs)).then(() => undefined)],
       stop,
     );

@@ -4,12 +4,12 @@ import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import { type BlockHasher, createBlockHasher } from './block-ids.ts';
 import type { VaultKeys } from './crypto/keys.ts';
-import { hashObject } from './hash-object.ts';
 import type { BadFrames } from './log/bad-frames.ts';
 import type { Store } from './open-store.ts';
 import type { DirectoryEntry } from './pack/directory.ts';
 import { FRAME_KINDS } from './pack/frame.ts';
 import { type FrameLocation, openPack, type PackReader, packPath } from './pack/pack-reader.ts';
+import { PassingHash } from './passing-hash.ts';
 import { type Trouble, troubleOf, wrongBytes } from './trouble.ts';
 
 /** Of a map page (FORMAT.md). */
@@ -59,8 +59,9 @@ export async function checkPack(options: CheckPackOptions): Promise<PackCheck> {
   try {
     await using pack = await openPack(store, keys, path);
     if (pack.size !== size) troubles.push(wrongBytes(`is ${pack.size} bytes long, expected ${size}`));
-    const { wrong, lost } = await checkContent(pack, options, troubles);
-    if (pack.size === size) await checkName(store, name, troubles);
+    const hash = new PassingHash(pack);
+    const { wrong, lost } = await checkContent(hash, options, troubles);
+    if (pack.size === size) await checkName(hash, name, troubles);
     return { troubles, wrong, lost };
   } catch (error) {
     const trouble = troubleOf(error, path);
@@ -69,17 +70,18 @@ export async function checkPack(options: CheckPackOptions): Promise<PackCheck> {
 }
 
 async function checkContent(
-  pack: PackReader,
+  hash: PassingHash,
   { keys, blockSize, indexed }: CheckPackOptions,
   troubles: Trouble[],
 ): Promise<{ wrong: number[]; lost: number[] }> {
+  const { pack } = hash;
   const directory = await pack.directory().catch((error: unknown) => {
     // A pack that was cut has lost its end: that is told by its size.
     if (troubles.length === 0) troubles.push(troubleOf(error, pack.path));
   });
   const byIndex = indexed.map((frame) => ({ ...frame, rawLength: rawLengthOf(frame, blockSize) }));
   const frames = directory?.map((entry, ordinal) => ({ ...entry, ordinal })) ?? byIndex;
-  const { wrong, unread, trouble } = await checkFrames(pack, frames, createBlockHasher(keys));
+  const { wrong, unread, trouble } = await checkFrames(hash, frames, createBlockHasher(keys));
   const misplaced = directory ? byIndex.filter((frame) => !isAt(directory[frame.ordinal], frame)) : [];
   if (wrong.length > 0) troubles.push(wrongBytes(`has ${wrong.length} of ${frames.length} blocks that cannot be read`));
   if (trouble) troubles.push(trouble);
@@ -88,10 +90,9 @@ async function checkContent(
   return { wrong: [...wrong, ...elsewhere], lost: [...wrong, ...unread, ...elsewhere] };
 }
 
-async function checkName(store: Store, name: string, troubles: Trouble[]): Promise<void> {
+async function checkName(hash: PassingHash, name: string, troubles: Trouble[]): Promise<void> {
   try {
-    if ((await hashObject(store, packPath(name))) !== name)
-      troubles.push(wrongBytes('does not have the bytes that its name tells'));
+    if ((await hash.end()) !== name) troubles.push(wrongBytes('does not have the bytes that its name tells'));
   } catch (error) {
     if (troubles.length === 0) troubles.push(troubleOf(error, packPath(name)));
   }
@@ -115,15 +116,16 @@ function isAt(entry: DirectoryEntry | undefined, frame: FrameLocation): boolean 
 
 /** Frames are read some at a time, in the order in which they lie. */
 async function checkFrames(
-  pack: PackReader,
+  hash: PassingHash,
   frames: readonly FrameLocation[],
   hasher: BlockHasher,
 ): Promise<{ wrong: number[]; unread: number[]; trouble: Trouble | undefined }> {
   const [wrong, unread]: [number[], number[]] = [[], []];
+  const { pack } = hash;
   let trouble: Trouble | undefined;
   const memory = Buffer.allocUnsafeSlow(MIB);
   for (const run of runsOf(frames)) {
-    const stored = await readRun(pack, run, memory);
+    const stored = await readRun(hash, run, memory);
     for (const frame of run) {
       try {
         const bytes = stored?.subarray(frame.offset - run[0]!.offset) ?? (await readFrame(pack, frame));
@@ -160,13 +162,13 @@ function* runsOf(frames: readonly FrameLocation[]): Generator<FrameLocation[]> {
 }
 
 /** Undefined where not all of it can be read: then each frame is read alone. */
-async function readRun(pack: PackReader, run: readonly FrameLocation[], memory: Buffer): Promise<Buffer | undefined> {
+async function readRun(hash: PassingHash, run: readonly FrameLocation[], memory: Buffer): Promise<Buffer | undefined> {
   const start = run[0]!.offset;
   const length = Math.max(...run.map(({ offset, storedLength }) => offset + storedLength)) - start;
   if (length > memory.byteLength) return undefined;
   const bytes = memory.subarray(0, length);
   try {
-    await pack.readRange(start, bytes);
+    await hash.readRange(start, bytes);
     return bytes;
   } catch {
     return undefined;

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { LocationTable, type PackRow } from '../cache/location-table.ts';
 import type { CatalogPoint } from '../point/catalog.ts';
+import { allOrFirstCause } from '../pool/all-or-first-cause.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { RateLimit } from '../pool/rate-limit.ts';
 import type { Vault } from '../vault/vault.ts';
 import { buildIndex } from './build-index.ts';
-import { checkPoints } from './check-points.ts';
+import { type CheckPointsOptions, checkPoints } from './check-points.ts';
 import { Findings } from './findings.ts';
 import { isOutdated, type KnownState, knownState } from './known-state.ts';
 import { Loss } from './loss.ts';
@@ -90,12 +91,47 @@ async function checkOnce(options: CheckContentOptions, pass: Pass): Promise<Cont
   const points = options.points();
   const packs = options.whole ? index.packs() : await packsOf(options, known, index, points);
   const bySize = await checkSizes(vault, index, packs, signal);
-  const reading = pass.reading ?? (await read(options, { index, file: pass.file, packs, bySize }));
+  const lookUp = (troubles: readonly PackTrouble[], until = signal): Promise<LookedUp> =>
+    lookUpPoints({ vault, index, points, signal: until }, troubles, known);
+  const { reading, early } = pass.reading
+    ? { reading: pass.reading }
+    : await atOnce(signal, {
+        read: (until) => read({ ...options, signal: until }, { index, file: pass.file, packs, bySize }),
+        lookUp: (until) => lookUp([...bySize.values()], until),
+      });
   const indexed = new Set(index.packs().map(({ name }) => name));
   const troubles = joinVerdicts(bySize, reading.troubles).filter(({ pack }) => indexed.has(pack));
-  const loss = new Loss(findings, troubles, known.quarantined);
-  const blocks = await checkPoints({ vault, index, points, loss, signal });
+  const { lost, blocks } = early && reading.troubles.length === 0 ? early : await lookUp(troubles);
+  findings.all.push(...lost.all);
   return { findings, known, indexed, packs: packs.length, blocks, reading, badSegments, troubles };
+}
+
+interface LookedUp {
+  lost: Findings;
+  blocks: number;
+}
+
+async function lookUpPoints(
+  options: Omit<CheckPointsOptions, 'loss'>,
+  troubles: readonly PackTrouble[],
+  known: KnownState,
+): Promise<LookedUp> {
+  const lost = new Findings();
+  const loss = new Loss(lost, troubles, known.quarantined);
+  return { lost, blocks: await checkPoints({ ...options, loss }) };
+}
+
+/** What points need is looked up while the packs are read: what comes of the reading is news in a damaged vault only. */
+async function atOnce(
+  signal: AbortSignal | undefined,
+  work: { read: (until: AbortSignal) => Promise<Reading>; lookUp: (until: AbortSignal) => Promise<LookedUp> },
+): Promise<{ reading: Reading; early: LookedUp }> {
+  const stop = new AbortController();
+  const until = AbortSignal.any([...(signal ? [signal] : []), stop.signal]);
+  const [reading, early] = await allOrFirstCause<[Reading, LookedUp]>([work.read(until), work.lookUp(until)], () =>
+    stop.abort(),
+  );
+  return { reading, early };
 }
 
 /** The packs that these points need, every copy. */
