@@ -17,6 +17,7 @@ import { lookAt, type PointFacts, whatIsLeft } from '../support/vault-scene-chec
 import { copyHome } from '../support/vault-scenes.ts';
 
 const temp = tempFolder({ inMemory: true });
+const STRACE = 'strace';
 const BLOCKS = 300;
 /** Blocks that each child stores. */
 const TOP = 40;
@@ -90,7 +91,7 @@ async function killedAt(home: string, folder: Moment, path: string): Promise<voi
 /** One thread makes all calls of a name, so that they can be counted. The signal that the program died of. */
 async function traced(home: string, path: string, options: readonly string[]): Promise<string | undefined> {
   const words = [process.execPath, BIN, 'backup', 'box', `disk=${path}`, '--threads', '1'];
-  const { signal } = await execa('strace', ['-f', '-qq', '-e', 'trace=rename', ...options, '--', ...words], {
+  const { signal } = await execa(STRACE, ['-f', '-qq', '-e', 'trace=rename', ...options, '--', ...words], {
     env: { ...ofHome(home), UV_THREADPOOL_SIZE: '1' },
     reject: false,
     stdin: 'ignore',
@@ -126,7 +127,7 @@ const NEXT: Record<string, (disks: Disks) => Promise<string>> = {
   },
 };
 
-describeWithTool('strace', 'a backup that read only what lies above the parent', () => {
+describeWithTool(STRACE, 'a backup that read only what lies above the parent', () => {
   it.each<[string, Moment]>([
     ['its checksum table is kept', 'tables'],
     ['it is noted what it was read from', 'sources'],

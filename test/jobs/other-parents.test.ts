@@ -1,5 +1,5 @@
 import { closeSync, copyFileSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { copyFile, cp, link, mkdir, readFile, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { copyFile, cp, link, mkdir, readFile, rename, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/base/random.ts';
@@ -20,6 +20,8 @@ const folder = tempFolder({ inMemory: true });
 const BLOCK = 16 * 1024;
 const BLOCKS = 200;
 const TOP = 20;
+/** When images were written, as their files tell. */
+const WRITTEN = new Date('2026-01-01');
 
 const diskAt = (path: string, format?: 'raw'): NamedDisk => ({
   ...{ name: 'disk', address: { kind: 'file', path, ...(format && { format }) } },
@@ -52,8 +54,11 @@ async function newScene(): Promise<Scene> {
 }
 
 async function newImage(path: string, seed: number): Promise<void> {
-  await using image = await createImage(path, { type: 'fixed', size: BLOCKS * BLOCK });
-  await image.write(0, noise(BLOCKS * BLOCK, seed));
+  {
+    await using image = await createImage(path, { type: 'fixed', size: BLOCKS * BLOCK });
+    await image.write(0, noise(BLOCKS * BLOCK, seed));
+  }
+  await utimes(path, WRITTEN, WRITTEN);
 }
 
 /** A child that stores so many blocks from `block` on; in place of what was there. */
@@ -65,20 +70,17 @@ async function newChild(path: string, parent: string, block: number): Promise<st
 
 /** Other content, and all that can be put back is. */
 async function changeQuietly(path: string): Promise<void> {
-  const { atime, mtime } = await stat(path);
   {
     await using image = await openWritable(path);
     await image.write(7 * BLOCK, noise(BLOCK, 99));
   }
-  await utimes(path, atime, mtime);
+  await utimes(path, WRITTEN, WRITTEN);
 }
 
 /** Of the same unique id, size and times, and of other content. */
 async function newTwin(path: string, of: string): Promise<string> {
-  const { atime, mtime } = await stat(of);
   await copyFile(of, path);
   await changeQuietly(path);
-  await utimes(path, atime, mtime);
   return path;
 }
 
@@ -134,6 +136,7 @@ describe('a parent is not what was backed up, and everything is read, where', ()
       async ({ at, backUp }) => {
         for (const name of ['a', 'b']) await mkdir(at(name));
         await copyFile(at('base.vhd'), at('a', 'base.vhd'));
+        await utimes(at('a', 'base.vhd'), WRITTEN, WRITTEN);
         await newTwin(at('b', 'base.vhd'), at('base.vhd'));
         await backUp(at('a', 'base.vhd'));
         await rename(at('a'), at('c'));
