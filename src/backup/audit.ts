@@ -10,7 +10,7 @@ import { createBlockHasher } from '../vault/block-ids.ts';
 import { readBaseLeaf } from './base-map.ts';
 import type { CaptureDisk, ScanOptions } from './capture-options.ts';
 import { planLeaf } from './plan-leaf.ts';
-import { checkUnchanged } from './scan.ts';
+import { checkUnchanged, openAgain, sourceChanged } from './scan.ts';
 import { count, type ScanMemory } from './scan-memory.ts';
 
 /** At least so many blocks of a disk, a thousandth of more than 64,000, and no more than take a minute on a slow disk. */
@@ -57,7 +57,7 @@ async function auditDisk(
   const { store, keys, config } = vault;
   const { blockSize } = config;
   const hasher = createBlockHasher(keys);
-  await using disk = await openDisk(facts.address);
+  await using disk = await openAgain(openDisk, facts);
   await using blocks = new PointBlocks({ store, keys, blockSize, index: await openIndex(index, store, keys) });
   await using table = facts.base ? await openTable(facts.base.table, mapShape(facts.base.size, blockSize)) : undefined;
   const leafIds = memory.base[n] as Uint8Array;
@@ -69,7 +69,9 @@ async function auditDisk(
     const { kept } = await planLeaf(disk, leaf, { ...facts, blockSize });
     for (const place of places) {
       throwIfAborted(signal);
-      const block = kept[place] as number;
+      const block = kept[place];
+      // The image stores what was its parent's a moment ago.
+      if (block === undefined) throw sourceChanged(facts.name, facts.address.path);
       const offset = block * blockSize;
       const length = Math.min(blockSize, facts.size - offset);
       await waitForTurn(limit, length, () => throwIfAborted(signal));

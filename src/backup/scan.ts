@@ -103,10 +103,7 @@ class OpenDisks implements AsyncDisposable {
     if (known) return known;
     const facts = this.#input.disks[number] as ScanDisk;
     const { blockSize } = this.#input;
-    const disk = await this.#openDisk(facts.address).catch((error: unknown) => {
-      // It was there when the run began.
-      throw isError(error, 'NOT_FOUND') ? sourceChanged(facts.name, facts.address.path, error) : error;
-    });
+    const disk = await openAgain(this.#openDisk, facts);
     const table = await openTable(facts.table, mapShape(facts.size, blockSize));
     const baseTable = facts.base ? await openTable(facts.base.table, mapShape(facts.base.size, blockSize)) : undefined;
     const opened = { disk, table, baseTable, facts };
@@ -131,6 +128,16 @@ async function jobIsOpen({ job }: ScanMemory): Promise<void> {
   if (Atomics.load(job, 0) !== JOB_OPEN) throw new VhdvaultError('CANCELLED', 'cancelled: the job was not opened');
 }
 
+/** Opens a disk whose files were there when the run began. @throws SOURCE_CHANGED, and what opening throws */
+export async function openAgain(
+  openDisk: OpenDisk,
+  { name, address }: Pick<ScanDisk, 'name' | 'address'>,
+): Promise<Disk> {
+  return await openDisk(address).catch((error: unknown) => {
+    throw isError(error, 'NOT_FOUND', 'VHD_PARENT_MISSING') ? sourceChanged(name, address.path, error) : error;
+  });
+}
+
 /**
  * Every file of the chain must still be the one that the run began with, bytes and all (S1).
  * @throws SOURCE_CHANGED
@@ -145,7 +152,7 @@ export async function checkUnchanged(
   throw sourceChanged(facts.name, facts.generation[changed]?.path ?? 'its chain of images');
 }
 
-function sourceChanged(disk: string, path: string, cause?: unknown): VhdvaultError {
+export function sourceChanged(disk: string, path: string, cause?: unknown): VhdvaultError {
   return new VhdvaultError('SOURCE_CHANGED', `disk ${disk} changed while it was read: ${path}`, {
     hint: 'back up a snapshot, or stop what writes to the disk (a running virtual machine, a merge of checkpoints), and run the backup again',
     details: { disk, path },

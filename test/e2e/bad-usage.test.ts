@@ -22,6 +22,11 @@ beforeAll(async () => {
 /** What is typed, which code it has if not USAGE, the fact, and the cure. */
 type Slip = readonly [title: string, words: () => string[], tells: RegExp, cure: RegExp, code?: string];
 
+const every = (span: string) => (): string[] => ['backup', 'web01', `--full-scan-every=${span}`];
+const limited = (verb: string, rate: string) => (): string[] => [
+  ...{ backup: ['backup', 'web01'], restore: ['restore', 'web01', '--to', at('o.raw')], verify: ['verify'] }[verb]!,
+  `--limit-rate=${rate}`,
+];
 const HELP = /`vhdvault .*--help` tells more/;
 const slips: readonly Slip[] = [
   ['an unknown command', () => ['frobnicate'], /unknown command: frobnicate/, HELP],
@@ -35,6 +40,28 @@ const slips: readonly Slip[] = [
   ['no such type', () => ['backup', 'i', disk(), '--type', 'weekly'], /"weekly", .* full, incremental, differ/, HELP],
   ['no such consistency', () => ['backup', 'i', disk(), '--consistency', 'some'], /"some", .* crash, file, app/, HELP],
   ['no duration', () => ['backup', 'i', disk(), '--hook-timeout', 'soon'], /no duration: "soon"/, /90s, 10m, 1h/],
+  ...['soon', '-1d', ''].map(
+    (span): Slip => [
+      `no span: "${span}"`,
+      every(span),
+      /--full-scan-every is (no duration|empty)/,
+      /as 30d|tells more/,
+    ],
+  ),
+  ['a span of no unit', every('30'), /--full-scan-every is no duration: "30"/, /say of what: 30d are days/],
+  ['a span of months', every('1mo'), /--full-scan-every takes no months or years: "1mo"/, /--full-scan-every 30d/],
+  ...['backup', 'restore', 'verify'].flatMap((verb): Slip[] => [
+    [`no rate, of ${verb}`, limited(verb, 'fast'), /--limit-rate is no size: "fast"/, /number with KiB, .*MB/],
+    [`a rate below 0, of ${verb}`, limited(verb, '-5MB'), /--limit-rate is no size: "-5MB"/, /number with KiB, .*MB/],
+    [
+      `a rate of bits, of ${verb}`,
+      limited(verb, '5Mbit/s'),
+      /--limit-rate is no size: "5Mbit"/,
+      /number with KiB, .*MB/,
+    ],
+    [`no bytes in a second, of ${verb}`, limited(verb, '0'), /0 bytes per second is no rate/, /give 1 or more/],
+  ]),
+  ['a rate where nothing is limited', () => ['points', '--limit-rate', '5MB'], /unknown option: --limit-rate/, HELP],
   ['no share', () => ['verify', '--sample', '0%'], /--sample is no share: "0%"/, /--sample 10%/],
   [
     'a share of more than all',

@@ -308,4 +308,25 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (capturing && distrust(run, capturing.disks) && run.started < 0) {',
     red: 'jobs/known-parents.test.ts',
   },
+  {
+    name: 'parents of the parent may be others',
+    file: 'src/jobs/known-parents.ts',
+    from: 'then.every((file, n) => file === now[above + n])',
+    to: 'then[0] === now[above]',
+    red: 'jobs/other-parents.test.ts',
+  },
+  {
+    name: 'stamps of the files of one point are believed of another one',
+    file: 'src/jobs/known-parents.ts',
+    from: 'stamps?.point !== plan.base.logged.point || stamps.root !== base.root',
+    to: '!stamps',
+    red: 'jobs/other-parents.test.ts',
+  },
+  {
+    name: 'the audit does not see that an image stores more than it did',
+    file: 'src/backup/audit.ts',
+    from: 'if (block === undefined) throw',
+    to: 'if (block === -1) throw',
+    red: 'jobs/other-parents.test.ts',
+  },
 ];

@@ -29,7 +29,7 @@ export interface VaultAction {
 
 export type VaultCommand =
   | { do: 'init' }
-  /** `staging`: a folder of the home. */
+  /** Disks: names of raw files of the home, or `NAME=PATH`. `staging`: a folder of the home. */
   | { do: 'backup'; item: string; disks: readonly string[]; post?: string; type?: 'full'; staging?: string }
   | { do: 'restore'; ref: string; to: string; force?: boolean }
   /** `gc`: all is freed in the same run. */
@@ -83,7 +83,7 @@ async function performIn(
       return await backup(
         session,
         command.item,
-        command.disks.map((name) => `${name}=${at(`${name}.raw`)}`),
+        command.disks.map((disk) => (disk.includes('=') ? disk : `${disk}=${at(`${disk}.raw`)}`)),
         {
           ...(command.post !== undefined && { post: command.post }),
           ...(command.type !== undefined && { type: command.type }),

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { logText, noise } from '../../fixtures/noise.ts';
 import type { ErrorCode } from '../../src/base/errors.ts';
+import { type CreateImageOptions, createImage } from '../../src/image/vhd-parser.ts';
 import type { BackupResult } from '../../src/jobs/backup-types.ts';
 import { recordFileCalls, runWithFault } from './call-faults.ts';
 import { BLOCK, perform, type VaultAction, type VaultCommand } from './vault-action.ts';
@@ -58,6 +59,16 @@ export const SCENES: readonly VaultScene[] = [
   scene('a full backup where less would do', 'more', async ({ home }) => {
     await writeDisk(home, 'a', [31, 2, 0, 11, 4, 5, 32, 7, 8, 9]);
     return { do: 'backup', item: 'box', disks: ['a'], type: 'full' };
+  }),
+  scene('a backup of a child over a known parent', 'more', async ({ home }) => {
+    // Elsewhere, since a home is copied for each run, and a copy of an image is another one.
+    const images = join(dirname(home), `images-of-${basename(home)}`);
+    await mkdir(images);
+    const [base, child] = [join(images, 'base.vhd'), join(images, 'child.vhd')];
+    await writeImage(base, { type: 'dynamic', size: 90 * BLOCK }, { at: 0, blocks: 90 });
+    await perform({ home, command: { do: 'backup', item: 'child', disks: [`d=${base}`] } });
+    await writeImage(child, { type: 'differencing', parent: base }, { at: 70, blocks: 2 });
+    return { do: 'backup', item: 'child', disks: [`d=${child}`] };
   }),
   scene('a backup of what did not change', 'more', async () => ({ do: 'backup', item: 'box', disks: ['a'] })),
   scene('a backup that goes on with another', 'more', async ({ home }) => {
@@ -209,6 +220,15 @@ export async function writeDisk(home: string, name: string, seeds: readonly numb
   });
   // No multiple of the block.
   await writeFile(join(home, `${name}.raw`), Buffer.concat([...blocks, noise(1000, 512)]));
+}
+
+async function writeImage(
+  path: string,
+  options: CreateImageOptions,
+  { at, blocks }: { at: number; blocks: number },
+): Promise<void> {
+  await using image = await createImage(path, options);
+  await image.write(at * BLOCK, noise(at + 200, blocks * BLOCK));
 }
 
 /** Kills a backup when its packs and its segment are there, and the point is not. */
