@@ -15,6 +15,7 @@ const SOURCES = [
   '.github/CONTRIBUTING.md',
   'fixtures/diff.svg',
   'test/bench/IMAGES.md',
+  'test/bench/SIZES.md',
   'README.md',
   'CHANGELOG.md',
   'SECURITY.md',
