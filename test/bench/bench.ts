@@ -57,13 +57,23 @@ for (const name of bench.missing) console.log(`${name} is not installed: left ou
 
 const results: PartResult[] = [];
 const steps = DISK_STEPS.filter((step) => parts.includes(step));
-if (steps.length > 0) results.push(await onOneDisk(bench, steps));
-for (const [name, part] of Object.entries(OTHERS)) if (parts.includes(name)) results.push(await part(bench));
+if (steps.length > 0) await run(() => onOneDisk(bench, steps));
+for (const [name, part] of Object.entries(OTHERS)) if (parts.includes(name)) await run(() => part(bench));
 
 const words = process.argv.slice(2).join(' ');
 const page = resultsPage(bench, `npm run bench${words && ` -- ${words}`}`, results);
 console.log(`\n${page}`);
-if (!quick && only === undefined && disks === undefined) await publish(page);
+if (!quick && only === undefined && disks === undefined && !process.exitCode) await publish(page);
+
+/** What an hour has measured is not lost with the part that fails: the page is printed without it, and not kept. */
+async function run(part: () => Promise<PartResult>): Promise<void> {
+  try {
+    results.push(await part());
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  }
+}
 
 /** Some of the known names, all where none is given. */
 function chosen<T extends string>(option: string, text: string | undefined, known: readonly T[]): T[] {
