@@ -89,7 +89,9 @@ async function settlingTime(files: readonly Generation[], began: number, now: nu
     const found = await stat(path).catch(() => undefined);
     if (!found?.isFile()) continue;
     const recent = recentOn((await statfs(path).catch(() => undefined))?.type);
-    if (found.mtimeMs > began - recent && found.mtimeMs < now + recent) wait = Math.max(wait, recent);
+    // A program may put the time of its change back, as `rsync --inplace -t` does: the time of the inode tells it.
+    const isRecent = [found.mtimeMs, found.ctimeMs].some((time) => time > began - recent && time < now + recent);
+    if (isRecent) wait = Math.max(wait, recent);
   }
   return wait;
 }

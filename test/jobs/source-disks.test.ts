@@ -1,4 +1,4 @@
-import { appendFile, copyFile, mkdir, rename, utimes } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, rename, stat, utimes } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { closeSources, openSources, recentOn } from '../../src/jobs/source-disks.ts';
@@ -51,6 +51,16 @@ describe('a source', () => {
     expect(clock.slept).toEqual([recentOn(undefined)]);
     expect(source?.generation).toHaveLength(3);
     await closeSources([source!]);
+  });
+
+  it('is waited for when the time of its change was put back just now', async () => {
+    const disk = await rawDisk(folder.fresh('raw'), new Uint8Array(4096));
+    const { path } = disk.address;
+    await touched(path, 60_000);
+    const { ctimeMs } = await stat(path);
+    const clock = { ...stillClock(), now: () => ctimeMs + 5 };
+    await closeSources(await openSources([disk], clock));
+    expect(clock.slept).toEqual([recentOn(undefined)]);
   });
 
   it('that grew during the wait is seen as it is after it', async () => {
