@@ -58,7 +58,10 @@ export async function readBaseMap(options: {
   return map;
 }
 
-/** A leaf page of the base: from the checksum table if the page's id is right, else from the vault. Beyond the end it is empty. */
+/** Never written to: all leaves without data share it. */
+const NO_IDS: { page: Uint8Array; isFetched: boolean } = { page: new Uint8Array(PAGE_BYTES), isFetched: false };
+
+/** A leaf page of the base, not to be written to: from the checksum table if the page's id is right, else from the vault. Beyond the end it is empty. */
 export async function readBaseLeaf(
   leaf: number,
   from: {
@@ -70,8 +73,8 @@ export async function readBaseLeaf(
   },
 ): Promise<{ page: Uint8Array; isFetched: boolean }> {
   const { leafIds, table, blocks, hasher, heals } = from;
+  if ((leaf + 1) * ID_BYTES > leafIds.byteLength || isZeroId(leafIds, leaf)) return NO_IDS;
   const page = new Uint8Array(PAGE_BYTES);
-  if ((leaf + 1) * ID_BYTES > leafIds.byteLength || isZeroId(leafIds, leaf)) return { page, isFetched: false };
   const id = leafIds.slice(leaf * ID_BYTES, (leaf + 1) * ID_BYTES);
   if ((await table?.readPage(0, leaf, page)) && equalBytes(hasher.page(page), id)) return { page, isFetched: false };
   return { page: await readOrLost(blocks, id, heals), isFetched: true };

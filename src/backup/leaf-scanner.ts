@@ -58,15 +58,17 @@ export class LeafScanner {
   async scan(leaf: number): Promise<boolean> {
     const { memory, row, disk, table, hasher, blockSize, facts } = this.#options;
     const base = await this.#basePage(leaf);
-    const page = new Uint8Array(PAGE_BYTES);
     const { read: runs, kept } = await planLeaf(disk, leaf, { ...facts, blockSize });
-    this.#keep(leaf, kept, { page, base });
-    await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));
-    this.#countVanished(leaf, runs, kept, base);
-    if (!isZeroPage(page)) {
-      (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
-      await table?.writePage(0, leaf, page);
+    if (runs.length + kept.length > 0) {
+      const page = new Uint8Array(PAGE_BYTES);
+      this.#keep(leaf, kept, { page, base });
+      await this.#readRuns(runs, (run, bytes) => this.#scanRun(run, bytes, page, base));
+      if (!isZeroPage(page)) {
+        (memory.found[row.disk] as Uint8Array).set(hasher.page(page), leaf * ID_BYTES);
+        await table?.writePage(0, leaf, page);
+      }
     }
+    this.#countVanished(leaf, runs, kept, base);
     const start = leaf * PAGE_IDS * blockSize;
     this.#count('done', Math.min(facts.size - start, PAGE_IDS * blockSize));
     return runs.length > 0;

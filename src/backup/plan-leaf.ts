@@ -3,8 +3,8 @@ import { PAGE_IDS } from '../disk/block-map.ts';
 import type { Disk, ExtentKind } from '../disk/disk.ts';
 import type { ScanDisk } from './scan-input.ts';
 
-/** Bytes per read (at least a block): large enough that a call costs little, small enough for two per worker. */
-export const CHUNK: number = MIB;
+/** Bytes per read (at least a block), as many as a block of most VHDs: a call costs little, and each worker has two. */
+export const CHUNK: number = 2 * MIB;
 
 /** A run of blocks to read at once. */
 export interface Run {
@@ -32,9 +32,12 @@ export async function planLeaf(
   const first = leaf * PAGE_IDS;
   const start = first * blockSize;
   const length = Math.min(PAGE_IDS * blockSize, size - start);
-  const found = new Uint8Array(PAGE_IDS);
   const top = newLayers > 0 ? newLayers : Infinity;
-  for await (const { offset, length: bytes, kind } of disk.extents(start, length, { top })) {
+  const extents = await Array.fromAsync(disk.extents(start, length, { top }));
+  // As most leaves of a sparse disk are.
+  if (extents.every(({ kind }) => kind === 'zero')) return { read: [], kept: [] };
+  const found = new Uint8Array(PAGE_IDS);
+  for (const { offset, length: bytes, kind } of extents) {
     const end = Math.ceil((offset + bytes - start) / blockSize);
     for (let n = Math.floor((offset - start) / blockSize); n < end; n++) found[n] = (found[n] as number) | BITS[kind];
   }
