@@ -69,11 +69,12 @@ export class BlockWriter {
   }
 
   /** Moves all frames of a small pack of the staging location over, still compressed. */
-  async join({ path, entries }: FinishedPack): Promise<void> {
+  async join({ path, size, entries }: FinishedPack): Promise<void> {
     await using small = await openPack(this.#options.store, this.#options.keys, path);
+    const frames = Buffer.allocUnsafeSlow(size);
+    await small.readRange(0, frames);
     for (const [ordinal, entry] of entries.entries()) {
-      const stored = Buffer.allocUnsafe(entry.storedLength);
-      await small.readRange(entry.offset, stored);
+      const stored = frames.subarray(entry.offset, entry.offset + entry.storedLength);
       this.#pack ??= this.#newPack();
       await this.#pack.appendPayload(entry, small.openPayload({ ...entry, ordinal }, stored));
       if (this.#pack.isFull) await this.#turnOver();
