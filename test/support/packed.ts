@@ -15,6 +15,8 @@ const SOURCES = [
   '.github/CONTRIBUTING.md',
   'fixtures/diff.svg',
   'test/bench/IMAGES.md',
+  'test/bench/LIMITS.md',
+  'test/bench/RESULTS.md',
   'test/bench/SIZES.md',
   'README.md',
   'CHANGELOG.md',
