@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../base/abort.ts';
+import { died } from '../base/died.ts';
 import { isUnreadable, VhdvaultError } from '../base/errors.ts';
-import { letGo } from '../base/let-go.ts';
 import { openSegment, type Segment, type SegmentPack, type SegmentPage, segmentPath } from '../vault/block-index.ts';
 import type { AddedSegment, Vault } from '../vault/vault.ts';
 import { blockedBySegment } from './blocked.ts';
@@ -49,21 +49,17 @@ export async function* readSegment(options: ReadOptions, added: AddedSegment): A
   await using segment = await openLive(vault, added);
   const numbers = Int32Array.from(segment.packs, (pack) => enter?.(pack) ?? table.numberOf(pack.name) ?? -1);
   if (wants && !numbers.some((number) => number >= 0 && wants(number))) return onBytes?.(added.size);
-  let told = 0;
   try {
     for await (const page of segment.scan()) {
       throwIfAborted(signal);
       yield { page, numbers };
-      told += page.bytes.byteLength;
       onBytes?.(page.bytes.byteLength);
-      if (told % MEGABYTES < page.bytes.byteLength) letGo();
+      died(page.bytes.byteLength);
     }
   } catch (error) {
     throw isUnreadable(error) ? blockedBySegment(vault, added, error) : error;
   }
 }
-
-const MEGABYTES = 8 * 2 ** 20;
 
 /** The same of several, one after the other. */
 export async function* readSegments(

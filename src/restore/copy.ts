@@ -1,4 +1,4 @@
-import { letGo } from '../base/let-go.ts';
+import { died } from '../base/died.ts';
 import { MIB } from '../base/units.ts';
 import { type IndexAddress, openIndex } from '../cache/index-cache.ts';
 import { PAGE_IDS } from '../disk/block-map.ts';
@@ -118,20 +118,17 @@ class Copier {
     await this.#writer.sync();
   }
 
-  /** Blocks die as soon as they are copied, and go once a megabyte: memory that was just used is faster than new one. */
+  /** Blocks die as soon as they are copied, and are let go of soon. */
   async #read(first: number, isData: boolean[], buffer: Buffer): Promise<void> {
     const { blockSize } = this.#input.disk;
-    let [read, dead] = [0, 0];
+    let read = 0;
     await this.#disk.readBlocks(first, isData.length, (block, raw) => {
       const n = block - first;
       isData[n] = true;
       if (!raw) return void buffer.fill(0, n * blockSize, (n + 1) * blockSize);
       buffer.set(raw, n * blockSize);
       read += this.#lengthOf(block);
-      dead += raw.byteLength;
-      if (dead < MIB) return;
-      letGo();
-      dead = 0;
+      died(raw.byteLength);
     });
     this.#count('read', read);
   }

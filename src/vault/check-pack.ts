@@ -1,6 +1,6 @@
+import { died } from '../base/died.ts';
 import { isError } from '../base/errors.ts';
 import { equalBytes } from '../base/hex.ts';
-import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import { type BlockHasher, createBlockHasher } from './block-ids.ts';
 import type { VaultKeys } from './crypto/keys.ts';
@@ -130,6 +130,7 @@ async function checkFrames(
       try {
         const bytes = stored?.subarray(frame.offset - run[0]!.offset) ?? (await readFrame(pack, frame));
         if (!isWhole(pack, frame, bytes.subarray(0, frame.storedLength), hasher)) wrong.push(frame.ordinal);
+        died(frame.rawLength);
       } catch (error) {
         if (isError(error, 'VAULT_DAMAGED')) {
           wrong.push(frame.ordinal);
@@ -139,7 +140,6 @@ async function checkFrames(
         unread.push(frame.ordinal);
       }
     }
-    letGo();
   }
   return { wrong, unread, trouble };
 }

@@ -1,8 +1,8 @@
 import { createCipheriv } from 'node:crypto';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { throwIfAborted } from '../base/abort.ts';
+import { died } from '../base/died.ts';
 import { equalBytes } from '../base/hex.ts';
-import { letGo } from '../base/let-go.ts';
 import { MIB } from '../base/units.ts';
 import type { Store } from './open-store.ts';
 import { type Trouble, troubleOf, wrongBytes, wrongSize } from './trouble.ts';
@@ -51,6 +51,6 @@ function* contentOf(size: number): Generator<Uint8Array> {
   const zeros = new Uint8Array(Math.min(size, MIB));
   for (let done = 0; done < size; done += zeros.byteLength) {
     yield stream.update(zeros.subarray(0, Math.min(zeros.byteLength, size - done)));
-    letGo();
+    died(zeros.byteLength);
   }
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { letGo } from '../../src/base/let-go.ts';
+import { died } from '../../src/base/died.ts';
 
 /** What a thread of the bare loop is given. */
 export interface BareInput {
@@ -78,6 +78,8 @@ async function bareShare({ image, pieces, next, codec, file }: BareInput): Promi
       const sealed = cipher.update(isWorth ? packed : raw);
       cipher.final();
       lap('encrypt');
+      died(packed.length + raw.length);
+      lap('let go');
       output.add(sealed, cipher.getAuthTag());
     }
   }
@@ -102,8 +104,6 @@ function openOutput(
     lap('hash of pack');
     writeSync(handle, pending, 0, length);
     lap('write');
-    letGo();
-    lap('let go');
     inFile += length;
     stored += length;
     length = 0;

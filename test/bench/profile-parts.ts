@@ -87,7 +87,7 @@ const NAMES: Record<string, readonly string[]> = {
     'sync',
     'fsync',
   ],
-  'let go and GC': ['letGo', '(garbage collector)'],
+  'let go and GC': ['died', '(garbage collector)'],
   'start-up': [
     ...[
       'compileForInternalLoader',

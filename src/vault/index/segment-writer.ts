@@ -1,5 +1,5 @@
+import { died } from '../../base/died.ts';
 import { fromHex, toHex } from '../../base/hex.ts';
-import { letGo } from '../../base/let-go.ts';
 import type { Random } from '../../base/random.ts';
 import { BinaryWriter } from '../binary.ts';
 import { createBlake3 } from '../crypto/blake3.ts';
@@ -9,7 +9,6 @@ import type { Store } from '../store/store.ts';
 import { ENTRY_SIZE, MAGIC, PAGE_ENTRIES, type SegmentEntry, type SegmentPack } from './segment-layout.ts';
 
 const ID_BYTES = 32;
-const PAGES_OF_A_MEGABYTE = 16;
 
 interface SegmentOptions {
   store: Store;
@@ -49,7 +48,7 @@ export async function writeSegmentPages(
     fences.push(Uint8Array.from(page.subarray(0, ID_BYTES)));
     count += page.byteLength / ENTRY_SIZE;
     await put(sealer.seal(DOMAIN_BODY, fences.length - 1, header, page));
-    if (fences.length % PAGES_OF_A_MEGABYTE === 0) letGo();
+    died(page.byteLength);
   }
   const tail = sealer.seal(DOMAIN_DIRECTORY, 0, header, encodeTail(options.packs, fences));
   const tailLength = tail.reduce((sum, part) => sum + part.byteLength, 0);

@@ -1,6 +1,6 @@
+import { died } from '../../base/died.ts';
 import { VhdvaultError } from '../../base/errors.ts';
 import { toHex } from '../../base/hex.ts';
-import { letGo } from '../../base/let-go.ts';
 import type { Random } from '../../base/random.ts';
 import { CODECS, type Codec, compress, decompress } from '../codec/compress.ts';
 import { HEADER_SIZE, TAG_SIZE } from '../codec/object-header.ts';
@@ -68,6 +68,7 @@ export class PackWriter {
   async append(kind: FrameKind, id: Uint8Array, raw: Uint8Array): Promise<number> {
     const { codec, payload } = compress(this.#options.codec, raw);
     if (this.#options.readBack === 'block' && codec !== 'none') checkReadBack(codec, payload, raw);
+    died(payload.byteLength + raw.byteLength);
     return this.appendPayload(
       { kind: FRAME_KINDS[kind], codec: CODECS[codec], rawLength: raw.byteLength, id },
       payload,
@@ -142,7 +143,6 @@ export class PackWriter {
     this.#writing = this.#file.write([bytes]);
     // What went wrong is thrown by the next one who waits.
     this.#writing.catch(() => undefined);
-    letGo();
   }
 }
 

@@ -33,8 +33,9 @@ function isAsked(steps: readonly DiskStep[]): (goal: { step: DiskStep }) => bool
 }
 
 function diskTable({ figures, contenders }: Bench, { name: disk }: BenchDisk): string[] {
-  const names = contenders.map(({ name }) => name);
-  const found = (what: string): boolean => names.some((who) => medianOf(figures, { disk, who, what }) !== undefined);
+  const has = (who: string, what: string): boolean => medianOf(figures, { disk, who, what }) !== undefined;
+  const names = contenders.map(({ name }) => name).filter((who) => ROWS.some((what) => has(who, what)));
+  const found = (what: string): boolean => names.some((who) => has(who, what));
   const row = (
     what: string,
     title: string,
